@@ -1,0 +1,98 @@
+"""The command line: find the command, run it, turn faults into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import NoReturn
+
+from doneness import __version__
+from doneness.cli import audit, check, demo, plan, probe, report, train
+from doneness.core import LANGUAGES, DonenessError, speaking, tr
+
+# In the order in which a person needs them: this is the table of contents.
+_COMMANDS = (demo, audit, plan, train, check, probe, report)
+
+OK, FAULT, INTERRUPTED = 0, 2, 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose faults are one line too."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(FAULT, tr("cli.usage_fault", message=message, program=self.prog) + "\n")
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 when done, 1 when the command's own judgement is negative, 2 for a fault of the input,
+        130 after Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not sys.warnoptions:
+        # What our libraries say to developers is no concern of a user.
+        warnings.simplefilter("ignore")
+    with speaking(_language(arguments)):
+        try:
+            options = build_parser().parse_args(arguments)
+            with speaking(options.lang):
+                return int(options.run(options))
+        except SystemExit as leaving:
+            return leaving.code if isinstance(leaving.code, int) else FAULT
+        except DonenessError as error:
+            print(error, file=sys.stderr)
+            return error.exit_code
+        except KeyboardInterrupt:
+            print(tr("cli.interrupted"), file=sys.stderr)
+            return INTERRUPTED
+        except BrokenPipeError:
+            # The reader (head, less) went away; what it wanted it has.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return OK
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands, described in the reader's language."""
+    parser = _Parser(
+        prog="doneness",
+        description=tr("cli.description"),
+        epilog=tr("cli.epilog"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"doneness {__version__}")
+    parser.add_argument("--lang", choices=LANGUAGES, default=None, help=tr("cli.lang"))
+    commands = parser.add_subparsers(
+        title=tr("cli.commands"), metavar=tr("cli.command"), required=True, parser_class=_Parser
+    )
+    for command in _COMMANDS:
+        name = command.__name__.rpartition(".")[2]
+        sub = commands.add_parser(
+            name,
+            help=tr(f"cli.{name}.help"),
+            description=tr(f"cli.{name}.description"),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.add_argument("--lang", choices=LANGUAGES, default=argparse.SUPPRESS, help=tr("cli.lang"))
+        command.add_arguments(sub)
+        sub.set_defaults(run=command.run)
+    return parser
+
+
+def _language(arguments: Sequence[str]) -> str | None:
+    """The language asked for, known before parsing so that help and faults are in it too."""
+    for here, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if here.startswith("--lang="):
+            here, following = "--lang", here.removeprefix("--lang=")
+        if here == "--lang" and following in LANGUAGES:
+            return following
+    return None

@@ -1,0 +1,35 @@
+"""The recipe: schema, loading, overrides, writing."""
+
+from doneness.config.load import build_recipe, dump_recipe, load_recipe
+from doneness.config.schema import (
+    CheckpointsSection,
+    DataSection,
+    EvaluationSection,
+    MethodSection,
+    ModelSection,
+    OptimizerSection,
+    ProbesSection,
+    Recipe,
+    ReportSection,
+    RunSection,
+    ScheduleSection,
+    StoppingSection,
+)
+
+__all__ = [
+    "CheckpointsSection",
+    "DataSection",
+    "EvaluationSection",
+    "MethodSection",
+    "ModelSection",
+    "OptimizerSection",
+    "ProbesSection",
+    "Recipe",
+    "ReportSection",
+    "RunSection",
+    "ScheduleSection",
+    "StoppingSection",
+    "build_recipe",
+    "dump_recipe",
+    "load_recipe",
+]

@@ -1,0 +1,186 @@
+"""The recipe: everything a run depends on, in nested sections, with a reason for each default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class RunSection:
+    """Where the run lives and what makes it repeatable."""
+
+    folder: str = "runs/run"
+    """Folder of the run: journal, checkpoints, evaluations, report."""
+    stage: str = field(default="sft", metadata={"choices": ("sft",)})
+    """What is trained: sft (supervised fine-tuning)."""
+    seed: int = field(default=17, metadata={"low": 0})
+    """Seeds data order, adapter initialisation and probe sampling."""
+    threads: int = field(default=0, metadata={"low": 0})
+    """CPU threads for torch; 0 leaves the choice to torch. A result is bitwise repeatable per thread count."""
+
+
+@dataclass(frozen=True)
+class ModelSection:
+    """The model to start from."""
+
+    path: str = ""
+    """Folder in Hugging Face format, a .gguf file, or a hub name."""
+    dtype: str = field(default="auto", metadata={"choices": ("auto", "float32", "bfloat16", "float16")})
+    """Weights' type; auto means float32 on CPU and bfloat16 on a GPU that has it."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+
+
+@dataclass(frozen=True)
+class MethodSection:
+    """Which weights move."""
+
+    kind: str = field(default="lora", metadata={"choices": ("lora", "full")})
+    """lora trains low-rank adapters, full every weight."""
+    rank: int = field(default=8, metadata={"low": 1})
+    """Rank r of the adapters."""
+    alpha: int = field(default=16, metadata={"low": 1})
+    """Adapters are scaled by alpha / rank; 2 × rank is the usual choice."""
+    dropout: float = field(default=0.0, metadata={"low": 0.0, "high": 0.95})
+    """Dropout on the adapters' input."""
+    targets: str = "all-linear"
+    """all-linear, or names of modules separated by commas (q_proj,v_proj)."""
+
+
+@dataclass(frozen=True)
+class DataSection:
+    """What the model learns from, and what it is judged on."""
+
+    train: str = ""
+    """JSONL or JSON file of training rows."""
+    eval: str = ""
+    """JSONL or JSON file of evaluation rows; never the training file."""
+    max_length: int = field(default=1024, metadata={"low": 8})
+    """Longest row in tokens, chat markup included."""
+    on_empty: str = field(default="refuse", metadata={"choices": ("refuse", "skip")})
+    """Rows without an answer: refuse the file, or skip and count them."""
+    on_long: str = field(default="truncate", metadata={"choices": ("truncate", "skip", "refuse")})
+    """Rows longer than max_length: truncate the answer's end, skip the row, or refuse the file; always counted."""
+    train_rows: int = field(default=0, metadata={"low": 0})
+    """Use this many training rows, kinds in proportion; 0 means all."""
+    eval_rows: int = field(default=0, metadata={"low": 0})
+    """Use this many evaluation rows; 0 means all."""
+    system: str = ""
+    """System message put before rows that have none; empty leaves it to the chat template."""
+
+
+@dataclass(frozen=True)
+class OptimizerSection:
+    """How a gradient becomes a step."""
+
+    name: str = field(default="adamw_torch", metadata={"choices": ("adamw_torch", "adafactor", "sgd")})
+    """Optimizer, by transformers' name."""
+    learning_rate: float = field(default=2e-4, metadata={"low": 0.0, "above": True})
+    """Peak learning rate; LoRA wants about ten times that of full fine-tuning."""
+    weight_decay: float = field(default=0.0, metadata={"low": 0.0})
+    """Decoupled weight decay."""
+    max_grad_norm: float = field(default=1.0, metadata={"low": 0.0})
+    """Clip the gradient's norm here; 0 never clips."""
+    batch_size: int = field(default=16, metadata={"low": 1})
+    """Rows per optimizer step."""
+    micro_batch: int = field(default=4, metadata={"low": 1})
+    """Rows per forward pass; batch_size is a multiple of it. It changes memory, never the result."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, a third more time."""
+
+
+@dataclass(frozen=True)
+class ScheduleSection:
+    """How long, and how the learning rate moves."""
+
+    kind: str = field(default="linear", metadata={"choices": ("constant", "linear", "cosine", "wsd")})
+    """constant, linear, cosine, or wsd (warm-up, stable, decay)."""
+    epochs: float = field(default=3.0, metadata={"low": 0.0, "above": True})
+    """Passes over the training rows."""
+    max_steps: int = field(default=0, metadata={"low": 0})
+    """Optimizer steps; overrides epochs unless 0."""
+    warmup_steps: int = field(default=0, metadata={"low": 0})
+    """Steps over which the learning rate rises from zero."""
+    decay_share: float = field(default=0.2, metadata={"low": 0.0, "high": 1.0})
+    """wsd only: the share of the steps over which the rate falls to zero."""
+
+
+@dataclass(frozen=True)
+class EvaluationSection:
+    """When the evaluation rows are scored, example by example."""
+
+    every: int = field(default=0, metadata={"low": 0})
+    """After the geometric steps 1, 2, 4, 8, …: evaluate every so many steps; 0 means a sixth of the run."""
+    batch_size: int = field(default=16, metadata={"low": 1})
+    """Rows scored at once; the result does not depend on it."""
+
+
+@dataclass(frozen=True)
+class StoppingSection:
+    """What counts as done."""
+
+    enabled: bool = True
+    """Ask the rule after each evaluation."""
+    on_stop: str = field(default="stop", metadata={"choices": ("stop", "note")})
+    """stop ends the run; note records that it would have stopped and goes on."""
+    gain_share: float = field(default=0.005, metadata={"low": 0.0, "high": 1.0})
+    """The smallest relative gain in evaluation loss that still matters to you."""
+    gain_nats: float = field(default=0.005, metadata={"low": 0.0})
+    """The smallest absolute gain that matters, nats per target token; the larger of the two counts."""
+    alpha: float = field(default=0.05, metadata={"low": 1e-6, "high": 0.5})
+    """Chance of one false alarm over the whole run."""
+    min_steps: int = field(default=100, metadata={"low": 0})
+    """No verdict of convergence before this many steps; overfitting and breakage may stop earlier."""
+
+
+@dataclass(frozen=True)
+class CheckpointsSection:
+    """What is kept on disk."""
+
+    with_evaluations: bool = True
+    """Write a checkpoint at every evaluation, so that the best in the log is a file on disk."""
+    every: int = field(default=0, metadata={"low": 0})
+    """Also write one every so many steps; 0 means no extra ones."""
+
+
+@dataclass(frozen=True)
+class ProbesSection:
+    """What every checkpoint is asked."""
+
+    suite: str = ""
+    """JSONL file of probe questions; empty asks none."""
+    questions: int = field(default=0, metadata={"low": 0})
+    """Ask this many, behaviours in proportion; 0 means all."""
+    checkpoints: int = field(default=6, metadata={"low": 1})
+    """How many checkpoints to ask, besides the base model."""
+    max_new_tokens: int = field(default=64, metadata={"low": 1})
+    """Longest answer."""
+    batch_size: int = field(default=16, metadata={"low": 1})
+    """Questions answered at once."""
+
+
+@dataclass(frozen=True)
+class ReportSection:
+    """What the reader gets."""
+
+    lang: str = field(default="auto", metadata={"choices": ("auto", "en", "zh")})
+    """Language of terminal and report; auto asks the environment."""
+    data_card: str = ""
+    """Markdown file shown in the report's last section."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole recipe; see each section."""
+
+    run: RunSection = field(default_factory=RunSection)
+    model: ModelSection = field(default_factory=ModelSection)
+    method: MethodSection = field(default_factory=MethodSection)
+    data: DataSection = field(default_factory=DataSection)
+    optimizer: OptimizerSection = field(default_factory=OptimizerSection)
+    schedule: ScheduleSection = field(default_factory=ScheduleSection)
+    evaluation: EvaluationSection = field(default_factory=EvaluationSection)
+    stopping: StoppingSection = field(default_factory=StoppingSection)
+    checkpoints: CheckpointsSection = field(default_factory=CheckpointsSection)
+    probes: ProbesSection = field(default_factory=ProbesSection)
+    report: ReportSection = field(default_factory=ReportSection)

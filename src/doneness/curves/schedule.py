@@ -1,0 +1,107 @@
+"""The learning rate over a run: what was logged, and what the schedule will do next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+_MEMORY = 0.1  # share of the steps done over which an anneal takes effect [H]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A learning rate relative to its peak, known up to `now` and continued after it.
+
+    Attributes:
+        step: grid of steps, ascending, from 0.
+        share: rate over peak rate at each of them, 0 to 1.
+        now: the last logged step; what comes later is the schedule continued.
+        shape: "constant", "linear", "cosine" or "held" (no planned end is known).
+    """
+
+    step: Floats
+    share: Floats
+    now: float
+    shape: str
+
+    def at(self, step: ArrayLike) -> Floats:
+        """Relative rate at `step`."""
+        found: Floats = np.interp(np.asarray(step, dtype=np.float64), self.step, self.share)
+        return found
+
+    def travelled(self, step: ArrayLike) -> Floats:
+        """S1: the sum of relative rates up to `step`, in steps at peak rate."""
+        area = np.concatenate(([0.0], np.cumsum(np.diff(self.step) * 0.5 * (self.share[1:] + self.share[:-1]))))
+        found: Floats = np.interp(np.asarray(step, dtype=np.float64), self.step, area)
+        return found
+
+    def annealed(self, step: ArrayLike) -> Floats:
+        """S2: how far the rate has come down from its peak and been felt, 0 to 1.
+
+        A fall of the rate takes effect over a tenth of the steps done (the momentum λ of the
+        law, scaled to the run); warm-up is no annealing.
+
+        Source: arXiv 2408.11029, with S2 divided by its time constant.
+        """
+        top = np.maximum.accumulate(self.share)
+        fallen = np.where(top > 0, (top - self.share) / np.maximum(top, 1e-12), 0.0)
+        tau = max(_MEMORY * self.now, 1.0)
+        felt = np.zeros_like(fallen)
+        for i in range(1, felt.size):
+            keep = math.exp(-(self.step[i] - self.step[i - 1]) / tau)
+            felt[i] = keep * felt[i - 1] + (1.0 - keep) * 0.5 * (fallen[i] + fallen[i - 1])
+        found: Floats = np.interp(np.asarray(step, dtype=np.float64), self.step, felt)
+        return found
+
+
+def read_rate(step: ArrayLike, rate: ArrayLike, planned: float | None, grid: int = 400) -> Rate | None:
+    """Read a logged learning rate and continue it to the planned end.
+
+    Args:
+        step: steps at which the rate was logged; shape (n,).
+        rate: the rate in any unit; shape (n,). Non-finite values are left out.
+        planned: the planned last step, where known.
+        grid: number of grid steps.
+
+    Returns:
+        The rate, or None with fewer than two values or none above zero.
+    """
+    x, y = np.asarray(step, dtype=np.float64), np.asarray(rate, dtype=np.float64)
+    keep = np.isfinite(x) & np.isfinite(y) & (y >= 0)
+    x, y = x[keep], y[keep]
+    if x.size < 2 or y.max() <= 0:
+        return None
+    y = y / y.max()
+    now = float(x[-1])
+    past = np.unique(np.concatenate((np.linspace(0.0, now, grid), [now])))
+    share = np.interp(past, x, y)
+    if planned is None or planned <= now:
+        return Rate(past, share, now, "held")
+    shape, future = _continue(x, y, float(planned), grid)
+    return Rate(np.concatenate((past, future[0])), np.concatenate((share, future[1])), now, shape)
+
+
+def _continue(x: Floats, y: Floats, planned: float, grid: int) -> tuple[str, tuple[Floats, Floats]]:
+    """The plain schedule that fits the log best, carried on from the last logged rate."""
+    start = x[int(np.argmax(y))]
+    fit = x >= start
+    ahead = np.linspace(x[-1], planned, grid)[1:]
+    shapes: dict[str, Callable[[Floats], Floats]] = {
+        "constant": lambda s: np.ones_like(s),
+        "linear": lambda s: np.clip((planned - s) / max(planned - start, 1.0), 0.0, 1.0),
+        "cosine": lambda s: 0.5 + 0.5 * np.cos(np.pi * np.clip((s - start) / max(planned - start, 1.0), 0.0, 1.0)),
+    }
+    errors = {name: float(np.abs(f(x[fit]) - y[fit]).max()) for name, f in shapes.items()}
+    name = min(errors, key=errors.__getitem__)
+    if errors[name] > 0.05:
+        # A schedule of its own kind: a straight line from where it stands to zero.
+        name, shapes[name] = "linear", shapes["linear"]
+    shape = shapes[name]
+    last = float(shape(x[-1:])[0])
+    scale = y[-1] / last if last > 1e-9 else 0.0
+    return name, (ahead, np.clip(shape(ahead) * scale, 0.0, 1.0))

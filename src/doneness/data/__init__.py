@@ -1,0 +1,22 @@
+"""Rows of supervised data: reading, near-duplicates, templates, subsets. No torch."""
+
+from doneness.data.near_duplicates import near_pairs, normalise, shingles, similarity
+from doneness.data.rows import Row, Rows, Turn, read_rows
+from doneness.data.select import stratified
+from doneness.data.templates import Template, follows, largest_template, skeletons
+
+__all__ = [
+    "Row",
+    "Rows",
+    "Template",
+    "Turn",
+    "follows",
+    "largest_template",
+    "near_pairs",
+    "normalise",
+    "read_rows",
+    "shingles",
+    "similarity",
+    "skeletons",
+    "stratified",
+]

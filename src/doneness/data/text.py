@@ -1,0 +1,109 @@
+"""What two texts are compared by: a normal form, tokens, and weighted content features.
+
+Chinese and Japanese are taken character by character, everything else word by word; one text may
+hold both.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from doneness.data.words import (
+    ASPECTS,
+    CJK_ASPECTS,
+    CJK_FUNCTION,
+    CJK_OPPOSITES,
+    FUNCTION_WORDS,
+    INTERROGATIVES,
+    OPPOSITES,
+)
+
+_CJK = "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_GAP = re.compile(f"(?<=[{_CJK}]) | (?=[{_CJK}])")
+_TOKEN = re.compile(f"[{_CJK}]|[^\\s{_CJK}]+")
+_IS_CJK = re.compile(f"[{_CJK}]")
+
+_ORDINAL = re.compile(r"[ivx]+[a-z]?|[a-z]|.*\d.*")
+
+_SUFFIXES = ("ements", "ement", "ments", "ment", "ings", "ing", "edly", "ied", "ies", "ed", "es", "s", "e", "y")
+_DROPPED = {"P", "Z", "C"}
+
+
+def normalise(text: str) -> str:
+    """The form in which two texts count as the same: NFKC, lower case, no punctuation, single spaces.
+
+    Spaces beside a CJK character go too. Applying it twice changes nothing.
+    """
+    if text.isascii():
+        return " ".join(text.lower().translate(_ASCII_DROPPED).split())
+    for _ in range(4):
+        # Lower-casing and closing gaps can each open a new composition; it settles in two passes.
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower())
+        # One look-up for each different character: answers are long, alphabets short.
+        kept = folded.translate({ord(char): " " for char in set(folded) if _dropped(char)})
+        settled = _GAP.sub("", " ".join(kept.split()))
+        if settled == text:
+            break
+        text = settled
+    return text
+
+
+def _dropped(char: str) -> bool:
+    category = unicodedata.category(char)
+    return category[0] in _DROPPED or category == "Sk"
+
+
+# English answers are long, and nothing in ASCII composes or settles later: one pass does.
+_ASCII_DROPPED = {code: " " for code in range(128) if _dropped(chr(code))}
+
+
+def tokens(normal: str) -> list[str]:
+    """Words, and single CJK characters, of a normalised text."""
+    return _TOKEN.findall(normal)
+
+
+def is_cjk(token: str) -> bool:
+    """Whether a token is a CJK character."""
+    return _IS_CJK.match(token) is not None
+
+
+def stem(word: str) -> str:
+    """A crude stem, for comparing alone: treated, treating, treatment → treat."""
+    if not word.isascii() or any(char.isdigit() for char in word):
+        return word
+    for suffix in _SUFFIXES:
+        if word.endswith(suffix) and len(word) - len(suffix) >= 4:
+            return word[: -len(suffix)]
+    return word
+
+
+def content(normal: str) -> dict[str, float]:
+    """Weighted content features of a normalised text.
+
+    Words weigh 1 after stemming, interrogatives 0.3, function words nothing. CJK text gives its
+    characters and character pairs, function words cut out. A text of function words alone is
+    compared by them.
+    """
+    found: dict[str, float] = {}
+    for word in (token for token in tokens(normal) if not is_cjk(token)):
+        if word in INTERROGATIVES:
+            found[word] = 0.3
+        elif word not in FUNCTION_WORDS:
+            found[stem(word)] = 1.0
+    for run in re.findall(f"[{_CJK}]+", normal):
+        for part in CJK_FUNCTION.sub(" ", run).split():
+            found.update((char, 1.0) for char in part)
+            found.update((part[i : i + 2], 1.0) for i in range(len(part) - 1))
+    return found or dict.fromkeys(tokens(normal), 1.0)
+
+
+def critical(feature: str) -> bool:
+    """Whether one feature alone makes another question: numbers, opposites, what is asked of a thing."""
+    return (
+        feature in OPPOSITES
+        or feature in CJK_OPPOSITES
+        or feature in ASPECTS
+        or feature in CJK_ASPECTS
+        or _ORDINAL.fullmatch(feature) is not None
+    )

@@ -1,0 +1,232 @@
+"""Case: a run and what is asked of it, with the numbers that several checks share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doneness.core import Message, say
+from doneness.curves import (
+    CrossFit,
+    LossForecast,
+    Noise,
+    PairedEffect,
+    Rate,
+    forecast,
+    half_of,
+    paired_effect,
+    read_rate,
+    trajectory_noise,
+    worse_than_best,
+)
+from doneness.diagnose.params import Params
+from doneness.runs import LEARNING_RATE, ExampleLosses, Run
+
+Floats = NDArray[np.float64]
+_PREFERENCE = {"dpo", "orpo", "kto", "simpo", "cpo", "ipo", "grpo", "ppo", "rloo", "reward"}
+_TOLD_BY = ("reward", "logps", "/kl", "completion_length")
+
+
+@dataclass(frozen=True)
+class LossTable:
+    """Per-example losses of all evaluations on the examples that they share.
+
+    Attributes:
+        step: steps of the evaluations; shape (k,).
+        nll: summed losses; shape (k, n).
+        tokens: target tokens; shape (n,).
+        half: True for half A of the cross-fit; shape (n,).
+    """
+
+    step: NDArray[np.int64]
+    nll: Floats
+    tokens: Floats
+    half: NDArray[np.bool_]
+
+    @property
+    def mean(self) -> Floats:
+        """Token-weighted mean losses; shape (k,)."""
+        means: Floats = self.nll.sum(axis=1) / self.tokens.sum()
+        return means
+
+    def effect(self, cur: int, ref: int) -> PairedEffect:
+        """Paired difference of two evaluations, by row."""
+        return paired_effect(self.nll[cur], self.nll[ref], self.tokens)
+
+    def look(self, row: int, noise: Noise) -> CrossFit:
+        """Cross-fitted test of evaluation `row` against the best up to it."""
+        return worse_than_best(self.nll[: row + 1], self.tokens, self.half, noise)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run and the thresholds to judge it by."""
+
+    run: Run
+    params: Params
+
+    @cached_property
+    def step(self) -> NDArray[np.int64]:
+        """Steps of the usable evaluations; shape (k,)."""
+        evals = self.run.evals
+        return np.zeros(0, dtype=np.int64) if evals is None else evals.step[np.isfinite(evals.value)]
+
+    @cached_property
+    def loss(self) -> Floats:
+        """Mean losses of the usable evaluations; shape (k,)."""
+        evals = self.run.evals
+        return np.zeros(0) if evals is None else evals.value[np.isfinite(evals.value)]
+
+    @cached_property
+    def train(self) -> tuple[NDArray[np.int64], Floats]:
+        """Steps and values of the finite training losses."""
+        train = self.run.train
+        if train is None:
+            return np.zeros(0, dtype=np.int64), np.zeros(0)
+        keep = np.isfinite(train.value)
+        return train.step[keep], train.value[keep]
+
+    @cached_property
+    def table(self) -> LossTable | None:
+        """Per-example losses, aligned; None with fewer than two evaluations or four shared examples."""
+        return _table(self.run.examples)
+
+    @property
+    def level(self) -> float:
+        """Current loss: the median of the last three evaluations, nats; NaN without any."""
+        return float(np.median(self.loss[-3:])) if self.loss.size else float("nan")
+
+    @property
+    def epsilon(self) -> float:
+        """The smallest gain that matters, nats."""
+        return self.params.epsilon(self.level)
+
+    @cached_property
+    def noise(self) -> float:
+        """Trajectory noise σ_t, nats; a stated share of the loss while too few evaluations tell it."""
+        return self.noise_until(self.loss.size)
+
+    def noise_until(self, count: int) -> float:
+        """The same from the first `count` evaluations alone."""
+        found = trajectory_noise(self.step[:count], self.loss[:count])
+        return found if found is not None else self.params.fallback_noise * abs(self.level)
+
+    @cached_property
+    def rate(self) -> Rate | None:
+        """The learning rate and its continuation, where logged."""
+        column = self.run.series.get(LEARNING_RATE)
+        return None if column is None else read_rate(column.step, column.value, self.run.number("planned_steps"))
+
+    @property
+    def rate_now(self) -> float | None:
+        """Learning rate at the last evaluation (or log row) as a share of its peak."""
+        if self.rate is None:
+            return None
+        return float(self.rate.at(float(self.step[-1]) if self.step.size else self.rate.now))
+
+    @property
+    def warming_up(self) -> bool:
+        """Whether the learning rate is still rising at the last evaluation."""
+        last = float(self.step[-1]) if self.step.size else 0.0
+        warmup = self.run.number("warmup_steps")
+        if warmup is not None:
+            return last < warmup
+        column = self.run.series.get(LEARNING_RATE)
+        if column is None or len(column) < 3:
+            return False
+        value = column.value[np.isfinite(column.value)]
+        return value.size >= 3 and bool(value[-1] > value[-2] > value[-3])
+
+    @property
+    def recovering(self) -> bool:
+        """Whether no evaluation of the last third comes near the best: a fall there only makes up for a rise."""
+        if self.loss.size < 3:
+            return False
+        late = self.loss[self.step >= 2.0 / 3.0 * self.step[-1]]
+        return bool(late.min() > self.loss.min() + 2.0 * self.epsilon)
+
+    @cached_property
+    def preference(self) -> bool:
+        """Whether the loss is that of preference or reinforcement learning, not a likelihood."""
+        if str(self.run.meta.get("method", "")).lower() in _PREFERENCE:
+            return True
+        names = [name.lower() for name in self.run.series]
+        if any(mark in name for name in names for mark in _TOLD_BY):
+            return True
+        value = self.train[1]
+        return value.size > 0 and bool(np.mean(value < 0) > 0.05)
+
+    @property
+    def steps_per_epoch(self) -> float | None:
+        """Optimizer steps in one pass over the data, told or read off the epoch column."""
+        told = self.run.number("steps_per_epoch")
+        if told is not None and told > 0:
+            return told
+        for column in (self.run.train, self.run.evals):
+            if column is not None and len(column):
+                known = np.isfinite(column.epoch) & (column.epoch > 0)
+                if known.any():
+                    return float(column.step[known][-1] / column.epoch[known][-1])
+        return None
+
+    @cached_property
+    def horizon(self) -> tuple[int, Message]:
+        """The step to forecast to, and what to call it.
+
+        The planned end while a sixth of the run or more is left; else one more epoch (a tenth of the
+        steps done at least, as many again at most); half as many steps again where the epoch is unknown.
+        """
+        now = int(self.step[-1])
+        planned = self.run.number("planned_steps")
+        if planned is not None and planned - now >= 0.2 * now:
+            return round(planned), say("diagnose.horizon.planned", step=round(planned))
+        epoch = self.steps_per_epoch
+        ahead = 0.5 * now if epoch is None else min(max(epoch, 0.1 * now), now)
+        steps = max(1, round(ahead))
+        key = "epoch" if epoch is not None and abs(steps - epoch) < 1.0 else "more"
+        return now + steps, say(f"diagnose.horizon.{key}", steps=steps)
+
+    @cached_property
+    def outlook(self) -> LossForecast | None:
+        """Forecast to the horizon from the evaluations so far; None where there are too few."""
+        if self.step.size < 4 or self.step[-1] <= 0:
+            return None
+        return forecast(self.step, self.loss, self.horizon[0], self.rate, self.params.forecast_level)
+
+
+def _table(examples: tuple[ExampleLosses, ...]) -> LossTable | None:
+    usable = [e for e in examples if e.ids.size]
+    if len(usable) < 2:
+        return None
+    # The latest evaluation says which examples count; one that shares under half of them is left out.
+    ids, tokens = usable[-1].ids, usable[-1].tokens
+    kept: list[tuple[ExampleLosses, Floats]] = []
+    for each in usable:
+        aligned = _aligned(each, ids, tokens)
+        if np.isfinite(aligned).mean() >= 0.5:
+            kept.append((each, aligned))
+    if len(kept) < 2:
+        return None
+    nll = np.stack([row for _, row in kept])
+    good = np.isfinite(nll).all(axis=0) & (tokens > 0)
+    if good.sum() < 4:
+        return None
+    return LossTable(
+        step=np.array([e.step for e, _ in kept], dtype=np.int64),
+        nll=nll[:, good],
+        tokens=tokens[good].astype(np.float64),
+        half=half_of([str(i) for i in ids[good]]),
+    )
+
+
+def _aligned(each: ExampleLosses, ids: NDArray[np.str_], tokens: NDArray[np.int64]) -> Floats:
+    """Losses in the order of `ids`; NaN where absent or where the targets differ."""
+    if each.ids.shape == ids.shape and bool((each.ids == ids).all()):
+        return np.where(each.tokens == tokens, each.nll, np.nan)
+    place = {str(i): row for row, i in enumerate(each.ids)}
+    rows = np.array([place.get(str(i), -1) for i in ids], dtype=np.int64)
+    found = np.where(rows >= 0, each.nll[rows], np.nan)
+    return np.where(each.tokens[rows] == tokens, found, np.nan)

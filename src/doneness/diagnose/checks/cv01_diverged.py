@@ -1,0 +1,112 @@
+"""CV01: the run has diverged.
+
+What it finds: a loss that climbed well above where it had been and stays there, or gradients
+that do.
+
+How: medians of windows of 20 logged losses (a quarter of a short log, three at least). The last
+two windows must both lie above the best window by more than max(0.5 nats, 6 MAD), or the last 20
+gradient norms above 10 times the median of those before. Without train losses, two evaluations in
+a row by that margin above both the best and the first. A rise that came back is a warning.
+
+Source: windows and margins are ours, heuristic.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from doneness.core import Check, Finding, Message, Status, Where, say
+from doneness.diagnose.case import Case
+from doneness.runs import GRAD_NORM
+
+CODE = "CV01"
+_WINDOW, _LEAST_WINDOW, _LEAST_ROWS = 20, 3, 8
+_CLIMB, _MADS, _GRAD = 0.5, 6.0, 10.0
+
+Floats = NDArray[np.float64]
+
+
+def _missing(case: Case) -> Message | None:
+    if case.preference:
+        return say("diagnose.missing.likelihood")
+    return None if case.train[1].size or case.loss.size else say("diagnose.missing.loss")
+
+
+def _judge(case: Case) -> Finding:
+    step, value = case.train
+    if value.size >= _LEAST_ROWS:
+        return _windows(case, step, value)
+    if case.loss.size >= 3:
+        return _evals(case)
+    n = int(max(value.size, case.loss.size))
+    return Finding(CODE, Status.UNSURE, say("diagnose.cv01.few", rows=n, needed=_LEAST_ROWS), n=n)
+
+
+def _windows(case: Case, step: NDArray[np.int64], value: Floats) -> Finding:
+    width = min(_WINDOW, max(_LEAST_WINDOW, value.size // 4))
+    medians = np.median(sliding_window_view(value, width), axis=1)
+    lowest = np.minimum.accumulate(medians)
+    place = int(np.argmin(medians))
+    best = value[place : place + width]
+    spread = 1.4826 * float(np.median(np.abs(best - np.median(best))))
+    margin = max(_CLIMB, _MADS * spread)
+    climb = medians - lowest
+    last, before = float(climb[-1]), float(climb[max(0, medians.size - 1 - width)])
+    where = Where(step=int(step[place + width - 1]))
+    numbers = {"climb": last, "margin": margin, "step": int(step[place + width - 1]), "width": width}
+    if last > margin and (before > margin or value.size < 3 * width or _steadily(medians, width, margin)):
+        message = say("diagnose.cv01.diverged", **numbers)
+        return Finding(
+            CODE, Status.FAIL, message, last, None, margin, int(value.size), where, say("diagnose.cv01.advice")
+        )
+    grown = _gradients(case)
+    if grown is not None:
+        return grown
+    if climb.max() > margin:
+        top = int(np.argmax(climb))
+        message = say("diagnose.cv01.passed", climb=float(climb.max()), step=int(step[top + width - 1]), margin=margin)
+        peak = Where(step=int(step[top + width - 1]))
+        return Finding(CODE, Status.WARN, message, float(climb.max()), None, margin, int(value.size), peak)
+    message = say("diagnose.cv01.fine", climb=last, margin=margin, rows=int(value.size))
+    return Finding(CODE, Status.PASS, message, last, None, margin, int(value.size))
+
+
+def _steadily(medians: Floats, width: int, margin: float) -> bool:
+    """The last windows rise one after the other, far above the margin: waiting would teach nothing."""
+    tail = medians[-width:]
+    return bool((np.diff(tail) >= 0).all() and tail[-1] - medians.min() > 3.0 * margin)
+
+
+def _gradients(case: Case) -> Finding | None:
+    column = case.run.series.get(GRAD_NORM)
+    if column is None:
+        return None
+    norm = column.value[np.isfinite(column.value)]
+    if norm.size < 3 * _WINDOW:
+        return None
+    usual = float(np.median(norm[:-_WINDOW]))
+    least = float(norm[-_WINDOW:].min())
+    if usual <= 0 or least <= _GRAD * usual:
+        return None
+    step = int(column.step[-_WINDOW])
+    message = say("diagnose.cv01.gradients", times=least / usual, rows=_WINDOW, step=step)
+    advice = say("diagnose.cv01.advice")
+    return Finding(CODE, Status.FAIL, message, least, None, _GRAD * usual, int(norm.size), Where(step=step), advice)
+
+
+def _evals(case: Case) -> Finding:
+    loss, best = case.loss, int(np.argmin(case.loss))
+    climb = float(min(loss[-2:]) - max(loss[best], loss[0])) if loss.size - best > 2 else 0.0
+    where = Where(step=int(case.step[best]))
+    if climb > _CLIMB:
+        message = say("diagnose.cv01.eval_diverged", climb=climb, step=int(case.step[best]))
+        return Finding(
+            CODE, Status.FAIL, message, climb, None, _CLIMB, int(loss.size), where, say("diagnose.cv01.advice")
+        )
+    message = say("diagnose.cv01.eval_fine", evals=int(loss.size), margin=_CLIMB)
+    return Finding(CODE, Status.PASS, message, max(climb, 0.0), None, _CLIMB, int(loss.size))
+
+
+CHECK: Check[Case] = Check(CODE, _judge, _missing)

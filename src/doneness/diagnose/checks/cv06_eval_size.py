@@ -1,0 +1,59 @@
+"""CV06: the evaluation set is too small for the question.
+
+What it finds: whether the examples can show the smallest gain that matters, and how many would.
+
+How: the minimum detectable effect (80 % power, 5 %) of the paired comparison of the last evaluation
+with the best other one, and with the one before; the larger counts. The effect decides, not a fixed
+number of rows: n · (MDE / wanted)² are needed.
+
+Source: power of a paired comparison, arXiv 2411.00640 §5.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from doneness.core import Check, Finding, Message, Status, say
+from doneness.curves import minimum_detectable, rows_needed
+from doneness.diagnose.case import Case
+
+CODE = "CV06"
+
+
+def _missing(case: Case) -> Message | None:
+    if case.preference:
+        return say("diagnose.missing.likelihood")
+    return None if case.table is not None else say("diagnose.missing.examples")
+
+
+def _judge(case: Case) -> Finding:
+    table, params = case.table, case.params
+    assert table is not None
+    means = table.mean
+    last = len(means) - 1
+    effects = [table.effect(last, ref) for ref in sorted({int(np.argmin(means[:last])), last - 1})]
+    effect = max(effects, key=lambda e: e.se)
+    level, eps = abs(float(means[-1])), params.epsilon(float(means[-1]))
+    smallest = minimum_detectable(effect, params.power, 0.05)
+    needed = rows_needed(effect, eps, params.power, 0.05)
+    evidence = {"rows_needed": needed, "se": effect.se if math.isfinite(effect.se) else None}
+    numbers = {"n": effect.n, "smallest": smallest / level, "wanted": eps / level, "needed": _round(needed)}
+    if smallest > eps:
+        advice = say("diagnose.cv06.advice", needed=_round(needed))
+        message = say("diagnose.cv06.small", **numbers)
+        return Finding(CODE, Status.UNSURE, message, smallest, None, eps, effect.n, None, advice, evidence)
+    message = say("diagnose.cv06.fine", **numbers)
+    return Finding(CODE, Status.PASS, message, smallest, None, eps, effect.n, None, None, evidence)
+
+
+def _round(needed: int | None) -> int:
+    """Two digits are all that such an estimate is worth; never rounded down."""
+    if needed is None:
+        return 0
+    unit: int = 10 ** max(0, len(str(needed)) - 2)
+    return -(-needed // unit) * unit
+
+
+CHECK: Check[Case] = Check(CODE, _judge, _missing)

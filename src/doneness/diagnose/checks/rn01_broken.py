@@ -1,0 +1,146 @@
+"""RN01: the run is broken.
+
+What it finds: NaN or infinite losses (also those a trainer logs as 0.0), a loss worse than
+guessing before training, evaluation without target tokens, a loss near zero at once (the answer
+leaks into the prompt, or labels are masked), gradients that are exactly zero.
+
+How: plain comparisons, no statistics. A fault that has passed (a single overflow) is a warning.
+
+Source: chance level ln V; `logging_nan_inf_filter` of transformers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from doneness.core import Check, Finding, Message, Status, Where, say
+from doneness.diagnose.case import Case
+from doneness.runs import GRAD_NORM, TRAIN_LOSS, Series
+
+CODE = "RN01"
+_LEAK, _LEAK_STEPS = 0.01, 20
+_ZERO_GRADS = 5
+_RECOVERED = 5  # finite rows after the last fault
+_RARE = 0.05
+
+
+def _missing(case: Case) -> Message | None:
+    return None if case.run.train is not None or case.run.evals is not None else say("diagnose.missing.loss")
+
+
+def _judge(case: Case) -> Finding:
+    tests: tuple[Callable[[Case], Finding | None], ...] = (
+        _not_finite,
+        _hidden,
+        _no_targets,
+        _chance,
+        _leak,
+        _no_gradient,
+    )
+    found = [finding for test in tests if (finding := test(case)) is not None]
+    worst = next((f for f in found if f.status is Status.FAIL), found[0] if found else None)
+    if worst is not None:
+        return worst
+    rows = sum(len(s) for s in (case.run.train, case.run.evals) if s is not None)
+    return Finding(CODE, Status.PASS, say("diagnose.rn01.fine", rows=rows), n=rows)
+
+
+def _not_finite(case: Case) -> Finding | None:
+    for name in ("train", "eval"):
+        column = case.run.train if name == "train" else case.run.evals
+        if column is None or not len(column):
+            continue
+        bad = ~np.isfinite(column.value)
+        if bad.any():
+            step = int(column.step[bad][0])
+            label = say(f"diagnose.rn01.of_{name}")
+            message = say("diagnose.rn01.nan", step=step, count=int(bad.sum()), rows=len(column), which=label)
+            return _fault(message, step, _severity(bad), int(bad.sum()), "diagnose.rn01.nan_advice")
+    return None
+
+
+def _hidden(case: Case) -> Finding | None:
+    steps = [e.step for e in case.run.events if e.kind == "hidden_nan"]
+    train = case.run.train
+    if not steps or train is None:
+        return None
+    bad = np.isin(train.step, steps)
+    message = say("diagnose.rn01.hidden_nan", step=steps[0], count=len(steps), rows=len(train))
+    return _fault(message, steps[0], _severity(bad), len(steps), "diagnose.rn01.nan_advice")
+
+
+def _no_targets(case: Case) -> Finding | None:
+    for losses in case.run.examples[-1:]:
+        if losses.tokens.size and int(losses.tokens.sum()) == 0:
+            message = say("diagnose.rn01.no_targets", step=losses.step, rows=int(losses.tokens.size))
+            return _fault(message, losses.step, Status.FAIL, int(losses.tokens.size), "diagnose.rn01.no_targets_advice")
+    train = case.run.train
+    if train is not None and len(train) and np.isfinite(train.targets[-1]) and train.targets[-1] == 0:
+        message = say("diagnose.rn01.no_train_targets", step=int(train.step[-1]))
+        return _fault(message, int(train.step[-1]), Status.FAIL, len(train), "diagnose.rn01.no_targets_advice")
+    return None
+
+
+def _chance(case: Case) -> Finding | None:
+    vocab = case.run.number("vocab_size")
+    if vocab is None or vocab < 2 or case.preference:
+        return None
+    first = [(int(s), float(v)) for s, v in zip(case.step[:1], case.loss[:1], strict=True) if s == 0]
+    first += [(int(s), float(v)) for s, v in zip(case.train[0][:1], case.train[1][:1], strict=True) if s <= 1]
+    limit = math.log(vocab) + 1.0
+    for step, value in first:
+        if value > limit:
+            message = say("diagnose.rn01.chance", step=step, loss=value, chance=math.log(vocab), vocab=int(vocab))
+            return _fault(message, step, Status.FAIL, 1, "diagnose.rn01.chance_advice", value, limit)
+    return None
+
+
+def _leak(case: Case) -> Finding | None:
+    step, value = case.train
+    early = value[step <= _LEAK_STEPS]
+    if (
+        case.preference
+        or not early.size
+        or np.median(early) >= _LEAK
+        or any(e.kind == "hidden_nan" for e in case.run.events)
+    ):
+        return None
+    at = int(step[step <= _LEAK_STEPS][-1])
+    message = say("diagnose.rn01.leak", step=at, loss=float(np.median(early)))
+    return _fault(
+        message, at, Status.FAIL, int(early.size), "diagnose.rn01.leak_advice", float(np.median(early)), _LEAK
+    )
+
+
+def _no_gradient(case: Case) -> Finding | None:
+    column: Series | None = case.run.series.get(GRAD_NORM)
+    if column is None or len(column) < _ZERO_GRADS or case.preference or TRAIN_LOSS not in case.run.series:
+        return None
+    if not bool((column.value[-_ZERO_GRADS:] == 0.0).all()):
+        return None
+    message = say("diagnose.rn01.no_gradient", step=int(column.step[-1]), rows=_ZERO_GRADS)
+    return _fault(message, int(column.step[-1]), Status.FAIL, _ZERO_GRADS, "diagnose.rn01.no_gradient_advice")
+
+
+def _severity(bad: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Status:
+    """A rare fault that has passed is a warning; the last rows decide."""
+    passed = not bad[-_RECOVERED:].any() and bad.size > _RECOVERED and bad.mean() <= _RARE
+    return Status.WARN if passed else Status.FAIL
+
+
+def _fault(
+    message: Message,
+    step: int,
+    status: Status,
+    n: int,
+    advice: str,
+    value: float | None = None,
+    threshold: float | None = None,
+) -> Finding:
+    return Finding(CODE, status, message, value, None, threshold, n, Where(step=step), say(advice))
+
+
+CHECK: Check[Case] = Check(CODE, _judge, _missing, required=True)

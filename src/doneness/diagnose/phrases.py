@@ -1,0 +1,161 @@
+"""What a diagnosis says: the headline with its numbers, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from doneness.core import Action, Finding, Message, Status, Verdict, say
+from doneness.diagnose.case import Case
+from doneness.diagnose.sweet_spot import Recommendation
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """What there is to talk about."""
+
+    case: Case
+    found: Mapping[str, Finding]
+    verdict: Verdict
+    action: Action
+    kept: Recommendation | None
+
+    @property
+    def step(self) -> int:
+        """The last step of the run."""
+        return self.case.run.last_step
+
+    @property
+    def overfit(self) -> Finding:
+        """The finding on overfitting that applies."""
+        found = self.found["CV02"]
+        return self.found["CV03"] if found.status is Status.SKIPPED else found
+
+    @property
+    def ended(self) -> bool:
+        """Whether the planned end has been reached."""
+        planned = self.case.run.number("planned_steps")
+        return planned is not None and self.step >= planned
+
+
+def headline(talk: Talk) -> Message:
+    """The verdict in one or two sentences."""
+    match talk.verdict:
+        case Verdict.BROKEN:
+            return say("diagnose.headline.broken", step=talk.step, cause=talk.found["RN01"].message)
+        case Verdict.DIVERGED:
+            return say("diagnose.headline.diverged", step=talk.step, cause=talk.found["CV01"].message)
+        case Verdict.OVERFITTING:
+            numbers = {"step": talk.step, "keep": _keep(talk), "evidence": talk.overfit.message}
+            return say("diagnose.headline.overfitting", **numbers)
+        case Verdict.CONVERGED:
+            key = "plateau" if talk.action is Action.COOLDOWN else "converged"
+            numbers = {"step": talk.step, "keep": _keep(talk), "evidence": _since_best(talk)}
+            return say(f"diagnose.headline.{key}", ahead=talk.found["CV04"].message, **numbers)
+        case Verdict.LEARNING:
+            key = "learning_ended" if talk.ended else "learning"
+            return say(f"diagnose.headline.{key}", step=talk.step, evidence=_progress(talk))
+        case _:
+            return say("diagnose.headline.undecided", step=talk.step, reason=_why_undecided(talk))
+
+
+def advice(talk: Talk) -> Message | None:
+    """What to do next."""
+    kept = talk.kept
+    match talk.verdict:
+        case Verdict.BROKEN:
+            return talk.found["RN01"].advice
+        case Verdict.DIVERGED:
+            return talk.found["CV01"].advice
+        case Verdict.OVERFITTING | Verdict.CONVERGED if kept is not None and kept.step == 0:
+            return say("diagnose.advice.nothing_learnt")
+        case Verdict.OVERFITTING if kept is not None and kept.step is not None:
+            return say("diagnose.advice.overfitting", step=kept.step)
+        case Verdict.CONVERGED if talk.action is Action.COOLDOWN:
+            return say("diagnose.advice.cooldown", steps=max(1, round(0.15 * talk.step)))
+        case Verdict.CONVERGED if kept is not None and kept.step is not None:
+            return say("diagnose.advice.converged", step=kept.step)
+        case Verdict.LEARNING:
+            return say("diagnose.advice.train_longer" if talk.ended else "diagnose.advice.go_on")
+        case Verdict.UNDECIDED:
+            return _settles(talk)
+        case _:
+            return None
+
+
+def _keep(talk: Talk) -> Message:
+    kept = talk.kept
+    if kept is None or kept.step is None:
+        return say("diagnose.keep.none")
+    if kept.step == 0:
+        return say("diagnose.keep.base")
+    if kept.checkpoint is None:
+        return say("diagnose.keep.step", step=kept.step)
+    if kept.best_kept is False:
+        return say("diagnose.keep.other", checkpoint=kept.checkpoint, best=kept.spot.best)
+    return say("diagnose.keep.checkpoint", checkpoint=kept.checkpoint)
+
+
+def _since_best(talk: Talk) -> Message:
+    """How the loss stands now against the sweet spot's first step."""
+    case, kept = talk.case, talk.kept
+    if kept is None:
+        return say("diagnose.since.unknown")
+    table, first = case.table, kept.spot.first
+    if table is None:
+        place = int((case.step <= first).sum()) - 1
+        change = float(case.loss[-1] - case.loss[place]) / abs(case.level)
+        return say("diagnose.since.means", step=first, change=change, evals=int(case.loss.size))
+    row = int((table.step <= first).sum()) - 1
+    if row >= len(table.step) - 1:
+        return say("diagnose.since.latest", step=first, n=int(table.tokens.size))
+    effect = table.effect(-1, row)
+    low, high = effect.interval(0.9, case.noise)
+    level = abs(float(table.mean[-1]))
+    numbers = {"change": effect.diff / level, "half": (high - low) / 2.0 / level, "n": effect.n}
+    return say("diagnose.since.paired", step=first, **numbers)
+
+
+def _progress(talk: Talk) -> Message:
+    seen, ahead = talk.found["CV05"], talk.found["CV04"]
+    if seen.status is not Status.PASS:
+        return ahead.message
+    told = ahead.message.key in ("diagnose.cv04.left", "diagnose.cv04.wide")
+    return say("diagnose.both", first=seen.message, second=ahead.message) if told else seen.message
+
+
+def _why_undecided(talk: Talk) -> Message:
+    """The first thing that stands in the way of a verdict."""
+    crashed = next((f for f in talk.found.values() if f.status is Status.ERROR), None)
+    if crashed is not None:
+        return crashed.message
+    if talk.case.preference:
+        return say("diagnose.undecided.preference")
+    if not talk.case.loss.size:
+        seen = talk.found["CV05"]
+        if seen.status is Status.SKIPPED:
+            return say("diagnose.undecided.nothing")
+        return say("diagnose.both", first=say("diagnose.undecided.train_only"), second=seen.message)
+    if talk.overfit.status is Status.WARN:
+        return talk.overfit.message
+    if talk.case.recovering:
+        best = int(talk.case.loss.argmin())
+        share = float(talk.case.loss[-1] / talk.case.loss[best]) - 1.0
+        return say("diagnose.undecided.recovering", step=int(talk.case.step[best]), share=share)
+    if 2 <= talk.case.loss.size < talk.case.params.min_evals and talk.found["CV03"].status is Status.UNSURE:
+        return talk.found["CV03"].message
+    if talk.found["CV06"].status is Status.UNSURE:
+        return talk.found["CV06"].message
+    return talk.found["CV04"].message
+
+
+def _settles(talk: Talk) -> Message:
+    """What would settle an undecided run."""
+    if talk.case.preference:
+        return say("diagnose.advice.probe")
+    if not talk.case.loss.size:
+        return say("diagnose.advice.evaluate")
+    small = talk.found["CV06"]
+    if small.status is Status.UNSURE and small.advice is not None:
+        return small.advice
+    return say("diagnose.advice.wait_ended" if talk.ended else "diagnose.advice.wait")

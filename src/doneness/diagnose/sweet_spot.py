@@ -1,0 +1,124 @@
+"""The sweet spot: every checkpoint whose loss is tied with the best, and which of them to keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doneness.core import SweetSpot
+from doneness.curves import PairedEffect
+from doneness.diagnose.case import Case
+from doneness.runs import Checkpoint
+
+Floats = NDArray[np.float64]
+_SURE = 1.645
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """What to keep.
+
+    Attributes:
+        spot: the steps tied with the best.
+        step: the earliest of them that still has a checkpoint; where the log knows of no checkpoint
+            at all, the earliest of them. 0, without a checkpoint, is the base model.
+        checkpoint: its name or path, None where none is known.
+        best_kept: whether the best step itself has a checkpoint; None where no checkpoint is known.
+    """
+
+    spot: SweetSpot
+    step: int | None
+    checkpoint: str | None
+    best_kept: bool | None
+
+
+def recommend(case: Case) -> Recommendation | None:
+    """The sweet spot of a run and the checkpoint to keep; None without evaluations after step 0."""
+    spot = sweet_spot(case)
+    if spot is None:
+        return None
+    if spot.first == 0:
+        # The base model ties with the best: nothing that was trained is worth keeping on this evidence.
+        return Recommendation(spot, 0, None, None)
+    known = [c for c in case.run.checkpoints if c.step > 0]
+    existing = [c for c in known if c.exists]
+    best_kept = any(c.step == spot.best for c in existing) if known else None
+    inside = [c for c in existing if spot.first <= c.step <= spot.last]
+    if inside:
+        return Recommendation(spot, inside[0].step, _name(inside[0]), best_kept)
+    if existing:
+        nearest = min(existing, key=lambda c: (_loss_at(case, c.step), c.step))
+        return Recommendation(spot, nearest.step, _name(nearest), best_kept)
+    return Recommendation(spot, spot.first, None, best_kept)
+
+
+def sweet_spot(case: Case) -> SweetSpot | None:
+    """The steps around the best that are statistically tied with it.
+
+    The best is the minimum of the curve after each point was averaged with its neighbours, so that
+    one lucky evaluation does not win. A step is tied when it is worse by no more than the smallest
+    gain that matters, or by up to twice that where the difference cannot be told from noise
+    (paired SE² + 2σ_t²). Steps for certain worse in between end the spot: a lucky dip far from the
+    best is no tie.
+
+    Returns:
+        The interval, or None with fewer than two evaluations.
+    """
+    table = case.table
+    step, loss = (table.step, table.mean) if table is not None else (case.step, case.loss)
+    if step.size < 2:
+        return None
+    best = _best(step, loss)
+    noise = case.noise
+    effects = [
+        table.effect(row, best) if table is not None else PairedEffect(float(loss[row] - loss[best]), 0.0, 2)
+        for row in range(step.size)
+    ]
+    tied = [row == best or _tied(effect, case.epsilon, noise) for row, effect in enumerate(effects)]
+    worse = [_worse(effect, case.epsilon, noise) for effect in effects]
+    first = last = best
+    while first > 0 and not worse[first - 1]:
+        first -= 1
+    while last + 1 < step.size and not worse[last + 1]:
+        last += 1
+    rows = [row for row in range(first, last + 1) if tied[row]]
+    return SweetSpot(int(step[rows[0]]), int(step[rows[-1]]), tuple(int(step[r]) for r in rows), int(step[best]))
+
+
+def _tied(effect: PairedEffect, eps: float, noise: float) -> bool:
+    if effect.diff <= eps:
+        return True
+    return effect.diff <= 2.0 * eps and not _worse(effect, 0.0, noise)
+
+
+def _worse(effect: PairedEffect, margin: float, noise: float) -> bool:
+    """Worse than the best by more than `margin`, and not by chance."""
+    return effect.diff > margin and effect.diff > _SURE * effect.total_se(noise)
+
+
+def _best(step: NDArray[np.int64], loss: Floats) -> int:
+    """Row of the best evaluation after averaging with neighbours; ties go to the earliest."""
+    smooth = loss.astype(np.float64).copy()
+    if loss.size >= 5:
+        # Weights fall with distance in log(step): a far neighbour on a steep curve says little.
+        at = np.log1p(step.astype(np.float64))
+        width = max(float(np.median(np.diff(at[-max(3, loss.size // 2) :]))), 1e-9)
+        weights = np.exp(-0.5 * ((at[:, None] - at[None, :]) / width) ** 2)
+        weights *= np.abs(np.subtract.outer(np.arange(loss.size), np.arange(loss.size))) <= 1
+        smooth = weights @ loss / weights.sum(axis=1)
+    best = int(np.argmin(smooth))
+    # The smoothed curve says where; of the points beside it the lowest is the best.
+    near = [row for row in (best - 1, best, best + 1) if 0 <= row < loss.size]
+    return min(near, key=lambda row: (loss[row], row))
+
+
+def _loss_at(case: Case, step: int) -> float:
+    if not case.step.size:
+        return float("inf")
+    return float(np.interp(step, case.step, case.loss))
+
+
+def _name(checkpoint: Checkpoint) -> str:
+    return checkpoint.path.name if checkpoint.path is not None else f"checkpoint-{checkpoint.step}"

@@ -1,0 +1,31 @@
+"""Everything that touches a model: loading, chat templates, per-example losses, generation."""
+
+from doneness.models.chat import Encoded, EncodedRows, as_turns, encode, encode_rows, prompt_ids, render
+from doneness.models.demo_model import cache_folder, demo_model
+from doneness.models.generate import Generated, answer_all
+from doneness.models.imports import quiet_libraries, require
+from doneness.models.load import LoadedModel, load_model, load_tokenizer, pick_device, pick_dtype, read_config
+from doneness.models.nll import example_losses
+
+__all__ = [
+    "Encoded",
+    "EncodedRows",
+    "Generated",
+    "LoadedModel",
+    "answer_all",
+    "as_turns",
+    "cache_folder",
+    "demo_model",
+    "encode",
+    "encode_rows",
+    "example_losses",
+    "load_model",
+    "load_tokenizer",
+    "pick_device",
+    "pick_dtype",
+    "prompt_ids",
+    "quiet_libraries",
+    "read_config",
+    "render",
+    "require",
+]

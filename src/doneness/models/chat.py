@@ -1,0 +1,125 @@
+"""Rows as the model sees them: token ids, and which of them carry loss.
+
+The chat template is the tokenizer's own. Loss is on the answer alone: everything up to the point
+where the assistant begins to speak is context, and what the template writes after the
+end-of-sequence token (a line break, usually) is never asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from doneness.core import DataError, tr
+from doneness.data import Row
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One row as token ids.
+
+    Attributes:
+        id: the row's id.
+        ids: all tokens, context then answer.
+        start: index of the first answer token; tokens from here on carry loss.
+        cut: answer tokens that did not fit max_length.
+    """
+
+    id: str
+    ids: tuple[int, ...]
+    start: int
+    cut: int = 0
+
+    @property
+    def targets(self) -> int:
+        """Number of tokens that carry loss."""
+        return len(self.ids) - self.start
+
+
+@dataclass(frozen=True)
+class EncodedRows:
+    """Rows ready for the model, with what was cut or left out."""
+
+    rows: tuple[Encoded, ...]
+    truncated: int
+    skipped: int
+
+
+def prompt_ids(tokenizer: Any, turns: Sequence[dict[str, str]]) -> list[int]:
+    """Tokens of a conversation up to the point where the assistant begins to speak."""
+    text = render(tokenizer, turns, ask=True)
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def render(tokenizer: Any, turns: Sequence[dict[str, str]], ask: bool = False) -> str:
+    """The conversation as text, by the tokenizer's chat template, or plainly where it has none."""
+    if tokenizer.chat_template:
+        return str(tokenizer.apply_chat_template(list(turns), tokenize=False, add_generation_prompt=ask))
+    lines = [f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns]
+    return "\n".join([*lines, "Assistant: "] if ask else lines)
+
+
+def as_turns(row: Row, system: str = "") -> list[dict[str, str]]:
+    """The row's turns with `system` put before them where it has none of its own."""
+    turns = [{"role": t.role, "content": t.content} for t in row.turns]
+    if system and turns[0]["role"] != "system":
+        turns.insert(0, {"role": "system", "content": system})
+    return turns
+
+
+def encode(tokenizer: Any, row: Row, max_length: int, system: str = "") -> Encoded:
+    """Token ids of one row; the answer's end is cut where the row is longer than `max_length`.
+
+    Raises:
+        DataError: the template does not put the answer after its prompt, or the prompt alone is too long.
+    """
+    turns = as_turns(row, system)
+    head = render(tokenizer, turns[:-1], ask=True)
+    whole = render(tokenizer, turns)
+    if not whole.startswith(head):
+        raise DataError(tr("models.template_moves", row=row.id))
+    context = list(tokenizer(head, add_special_tokens=False)["input_ids"])
+    # Tokenized apart, so that the first answer token never merges with the prompt's last:
+    # at generation time the model meets exactly these prompt tokens.
+    answer = list(tokenizer(whole[len(head) :], add_special_tokens=False)["input_ids"])
+    eos = tokenizer.eos_token_id
+    answer = answer[: len(answer) - answer[::-1].index(eos)] if eos in answer else [*answer, eos]
+    if len(context) >= max_length:
+        raise DataError(tr("models.prompt_too_long", row=row.id, tokens=len(context), limit=max_length))
+    room = max_length - len(context)
+    return Encoded(row.id, tuple(context + answer[:room]), len(context), max(0, len(answer) - room))
+
+
+def encode_rows(
+    tokenizer: Any, rows: Sequence[Row], max_length: int, system: str = "", on_long: str = "truncate"
+) -> EncodedRows:
+    """Token ids of all rows; `on_long` is truncate, skip or refuse.
+
+    Raises:
+        DataError: `on_long` is refuse and a row is too long, or no row is left.
+    """
+    kept: list[Encoded] = []
+    truncated = skipped = 0
+    for row in rows:
+        encoded = _encode_or_skip(tokenizer, row, max_length, system, on_long)
+        if encoded is None or (encoded.cut and on_long == "skip"):
+            skipped += 1
+            continue
+        if encoded.cut and on_long == "refuse":
+            total = len(encoded.ids) + encoded.cut
+            raise DataError(tr("models.row_too_long", row=row.id, line=row.line, tokens=total, limit=max_length))
+        truncated += encoded.cut > 0
+        kept.append(encoded)
+    if not kept:
+        raise DataError(tr("models.no_rows_left", skipped=skipped, limit=max_length))
+    return EncodedRows(tuple(kept), truncated, skipped)
+
+
+def _encode_or_skip(tokenizer: Any, row: Row, max_length: int, system: str, on_long: str) -> Encoded | None:
+    if on_long == "skip":
+        try:
+            return encode(tokenizer, row, max_length, system)
+        except DataError:
+            return None
+    return encode(tokenizer, row, max_length, system)

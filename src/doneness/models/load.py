@@ -1,0 +1,107 @@
+"""Load a model and its tokenizer: a folder, a GGUF file, or a hub name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from doneness.core import DonenessError, tr
+from doneness.models.imports import quiet_libraries, require
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model with its tokenizer, on its device."""
+
+    model: Any
+    tokenizer: Any
+    path: str
+
+
+def load_model(path: str, dtype: str = "auto", device: str = "auto") -> LoadedModel:
+    """Load weights and tokenizer.
+
+    Args:
+        path: folder in Hugging Face format, a .gguf file, or a hub name.
+        dtype: auto, float32, bfloat16 or float16.
+        device: auto, cpu, cuda or cuda:N.
+
+    Raises:
+        DonenessError: nothing there, or not loadable; says what was tried.
+    """
+    torch, transformers = require("torch"), require("transformers")
+    quiet_libraries()
+    where = pick_device(device)
+    source, extra = _source(path)
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **extra)
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            source, dtype=getattr(torch, pick_dtype(dtype, where)), **extra
+        )
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise DonenessError(tr("models.not_loadable", path=path, reason=reason)) from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return LoadedModel(model.to(where), tokenizer, path)
+
+
+def load_tokenizer(path: str) -> Any:
+    """The tokenizer alone.
+
+    Raises:
+        DonenessError: nothing there, or not loadable.
+    """
+    transformers = require("transformers")
+    quiet_libraries()
+    source, extra = _source(path)
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **extra)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise DonenessError(tr("models.not_loadable", path=path, reason=reason)) from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def read_config(path: str) -> dict[str, Any] | None:
+    """The config.json of a local model folder; None for a hub name or a GGUF file."""
+    file = Path(path) / "config.json"
+    if not file.is_file():
+        return None
+    config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return config
+
+
+def pick_device(device: str) -> str:
+    """The device that `auto` means here."""
+    if device != "auto":
+        return device
+    return "cuda" if require("torch").cuda.is_available() else "cpu"
+
+
+def pick_dtype(dtype: str, device: str) -> str:
+    """The dtype that `auto` means on a device."""
+    if dtype != "auto":
+        return dtype
+    torch = require("torch")
+    if device.startswith("cuda"):
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    return "float32"
+
+
+def _source(path: str) -> tuple[str, dict[str, Any]]:
+    place = Path(path)
+    if not path:
+        raise DonenessError(tr("models.no_path"))
+    if place.suffix == ".gguf":
+        if not place.is_file():
+            raise DonenessError(tr("models.missing", path=path))
+        return str(place.parent), {"gguf_file": place.name}
+    looks_local = place.is_absolute() or path.startswith(".") or path.count("/") > 1
+    if looks_local and not place.is_dir():
+        raise DonenessError(tr("models.missing", path=path))
+    return path, {}

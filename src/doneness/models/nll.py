@@ -1,0 +1,95 @@
+"""Per-example losses: summed NLL and target tokens of each row, without keeping logits.
+
+Only the positions that predict a target are sent through the output layer (`logits_to_keep`),
+and each batch's logits are gone before the next one. The sum is taken in float32 for each row by
+itself, so batch size and order do not change what is recorded beyond rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from doneness.models.chat import Encoded
+from doneness.models.imports import require
+from doneness.runs import ExampleLosses
+
+# Logits held at once, in numbers: 64 Mi floats are 256 MB.
+_LOGITS = 64 * 1024 * 1024
+
+
+def example_losses(
+    model: Any,
+    rows: Sequence[Encoded],
+    step: int,
+    batch_size: int = 16,
+    progress: Callable[[int], None] | None = None,
+) -> ExampleLosses:
+    """Score every row with the model as it stands; shapes (n,), n = len(rows).
+
+    Args:
+        model: a causal language model, with or without adapters.
+        rows: encoded rows; each has at least one target token.
+        step: recorded with the result.
+        batch_size: rows per forward pass at most.
+        progress: called with the number of rows done.
+    """
+    torch = require("torch")
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
+    nll = np.zeros(len(rows), dtype=np.float64)
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            done = 0
+            for batch in _batches(rows, order, batch_size, int(model.config.vocab_size)):
+                nll[batch] = _batch_nll(torch, model, [rows[i] for i in batch])
+                done += len(batch)
+                if progress:
+                    progress(done)
+    finally:
+        model.train(was_training)
+    return ExampleLosses(
+        step,
+        np.array([r.id for r in rows], dtype=np.str_),
+        nll,
+        np.array([r.targets for r in rows], dtype=np.int64),
+    )
+
+
+def _batches(rows: Sequence[Encoded], order: list[int], size: int, vocab: int) -> list[list[int]]:
+    """Rows of like length together, no batch's logits larger than the budget."""
+    batches: list[list[int]] = []
+    current: list[int] = []
+    for index in order:
+        trial = [*current, index]
+        longest = max(len(rows[i].ids) for i in trial)
+        kept = longest - min(rows[i].start for i in trial) + 1
+        if current and (len(trial) > size or len(trial) * kept * vocab > _LOGITS):
+            batches.append(current)
+            current = [index]
+        else:
+            current = trial
+    return [*batches, current] if current else batches
+
+
+def _batch_nll(torch: Any, model: Any, rows: Sequence[Encoded]) -> Any:
+    device = next(model.parameters()).device
+    width = max(len(r.ids) for r in rows)
+    ids = torch.zeros((len(rows), width), dtype=torch.long)
+    mask = torch.zeros((len(rows), width), dtype=torch.long)
+    labels = torch.full((len(rows), width), -100, dtype=torch.long)
+    for i, row in enumerate(rows):
+        ids[i, : len(row.ids)] = torch.tensor(row.ids)
+        mask[i, : len(row.ids)] = 1
+        labels[i, row.start : len(row.ids)] = torch.tensor(row.ids[row.start :])
+    # The token at position t is predicted by the logits at t − 1.
+    first = min(r.start for r in rows) - 1
+    keep = torch.arange(first, width - 1, device=device)
+    out = model(input_ids=ids.to(device), attention_mask=mask.to(device), logits_to_keep=keep, use_cache=False).logits
+    losses = torch.nn.functional.cross_entropy(
+        out.float().transpose(1, 2), labels[:, first + 1 :].to(device), ignore_index=-100, reduction="none"
+    )
+    return losses.sum(dim=1, dtype=torch.float64).cpu().numpy()

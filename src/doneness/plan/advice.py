@@ -1,0 +1,256 @@
+"""Advice on hyper-parameters: what was chosen, held against what is known, with the source.
+
+| code | question |
+|---|---|
+| PL01 | Is the learning rate, alpha included, near what sweeps found best? |
+| PL02 | Are there enough steps, and not too many epochs? |
+| PL03 | Can the adapters hold what the targets say? |
+| PL04 | Is the evaluation set large enough for the change that matters? |
+| PL05 | Is the batch one that LoRA bears? |
+| PL06 | Does the warm-up fit the run? |
+
+All thresholds are conventions of the field or our own reading of public sweeps; the evidence of
+each finding names the source, and a measured pilot run stands above all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from doneness.core import Finding, Status, say
+from doneness.plan.budget import Budget
+from doneness.plan.shape import ModelShape
+
+Goal = Literal["facts", "chat", "reasoning", "pretraining"]
+
+# Epochs beyond which repetition is known to turn against the goal.
+_MOST_EPOCHS = {"facts": 2, "chat": 5, "reasoning": 10, "pretraining": 4}
+_FEW_STEPS, _STEPS = 100, (300, 1000)
+_BITS_PER_PARAMETER = 2.0
+_REFERENCE_ALPHA = 32.0
+_LARGE_BATCH = 64
+_FOLK_TABLES: dict[str, tuple[tuple[float, float, str], ...]] = {
+    "first table by size": ((0, 10_000, "3–10"), (10_000, 100_000, "2–5")),
+    "second table by size": ((0, 500, "10–15"), (5_000, 50_000, "5–8"), (100_000, math.inf, "2–3")),
+}
+_SWEEP = "Tinker cookbook, SFT sweep over 35 models"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A run as planned.
+
+    Attributes:
+        shape: of the model.
+        budget: its tokens and steps.
+        learning_rate: the peak.
+        method: full, lora or qlora.
+        stage: sft or dpo.
+        rank, alpha, targets, rslora: of the adapters; unused for full.
+        warmup_steps: steps until the peak.
+        eval_rows: rows held out.
+        goal: what the run is to teach.
+        loss: evaluation loss expected, nats per target token.
+        difference_sd: standard deviation over rows of the loss difference between two checkpoints of
+            one run, nats per token; 0.06 is assumed until a run of yours has measured it.
+    """
+
+    shape: ModelShape
+    budget: Budget
+    learning_rate: float
+    method: Literal["full", "lora", "qlora"] = "lora"
+    stage: Literal["sft", "dpo"] = "sft"
+    rank: int = 16
+    alpha: float = 32.0
+    targets: tuple[str, ...] = ("all",)
+    rslora: bool = False
+    warmup_steps: int = 0
+    eval_rows: int = 0
+    goal: Goal = "chat"
+    loss: float = 1.5
+    difference_sd: float = 0.06
+
+
+def advise(plan: Proposal) -> tuple[Finding, ...]:
+    """PL01 to PL06 on a proposal."""
+    checks = (_learning_rate, _epochs, _capacity, _eval_size, _batch, _warmup)
+    return tuple(check(plan) for check in checks)
+
+
+def recommended_rate(shape: ModelShape, method: str = "lora", stage: str = "sft", epochs: float = 1.0) -> float:
+    """A learning rate to start from, for alpha = 32.
+
+    5e-5 · 10 · (2000 / hidden)^p with p = 0.781 for Llama and 0.0775 for Qwen (Tinker cookbook);
+    for other families 5e-4 up to 4 billion parameters and 2e-4 from 8 billion, with the logarithm
+    taken between; 5e-4 at most. A tenth for full fine-tuning, half beyond 3 epochs; 1e-5 for DPO.
+    """
+    if stage == "dpo":
+        return 1e-5 if method != "full" else 1e-6
+    if shape.family.startswith("qwen"):
+        rate = 5e-4 * math.pow(2000 / shape.hidden, 0.0775)
+    elif shape.family.startswith("llama"):
+        rate = 5e-4 * math.pow(2000 / shape.hidden, 0.781)
+    else:
+        way = min(1.0, max(0.0, math.log(shape.parameters / 4e9) / math.log(2.0)))
+        rate = 5e-4 * math.pow(2e-4 / 5e-4, way)
+    # The formula was fitted on widths from 2,048; below that it is not carried on.
+    rate = min(rate, 5e-4)
+    return rate / (10 if method == "full" else 1) / (2 if epochs > 3 else 1)
+
+
+def _learning_rate(plan: Proposal) -> Finding:
+    wanted = recommended_rate(plan.shape, plan.method, plan.stage, plan.budget.epochs)
+    effective = plan.learning_rate
+    if plan.method != "full":
+        # With B = 0 at the start the first updates of the product go with alpha · LR whatever the rank;
+        # rank-stabilised scaling divides by the root of the rank instead, and so adds that root.
+        effective *= plan.alpha / _REFERENCE_ALPHA * (math.sqrt(plan.rank) if plan.rslora else 1.0)
+    ratio = effective / wanted
+    status = Status.PASS if 1 / 3.2 <= ratio <= 3.2 else Status.FAIL if ratio > 10 else Status.WARN
+    key = "pass" if status is Status.PASS else "high" if ratio > 1 else "low"
+    to_set = plan.learning_rate / ratio
+    numbers = {
+        "rate": plan.learning_rate,
+        "alpha": plan.alpha,
+        "effective": effective,
+        "wanted": wanted,
+        "ratio": ratio,
+        "to_set": to_set,
+    }
+    form = "full" if plan.method == "full" else "lora"
+    return _finding(
+        "PL01",
+        status,
+        f"{key}_{form}",
+        numbers,
+        ratio,
+        (1 / 3.2, 3.2),
+        source=_SWEEP,
+        scaling="rslora" if plan.rslora else "lora",
+    )
+
+
+def _epochs(plan: Proposal) -> Finding:
+    made = plan.budget
+    most = _MOST_EPOCHS[plan.goal]
+    wanted = min(max(math.ceil(_STEPS[0] * made.batch_size / made.rows), 1), most)
+    upper = min(max(math.ceil(_STEPS[1] * made.batch_size / made.rows), 1), most)
+    smaller = max(1, made.rows * most // (_STEPS[0]))
+    numbers = {
+        "steps": made.steps, "epochs": made.epochs, "least": _FEW_STEPS, "high": upper, "most": most,
+        "span": f"{wanted}–{upper}" if upper > wanted else f"{wanted}",
+        "batch": min(made.batch_size, smaller),
+    }  # fmt: skip
+    if made.epochs > most + 1e-9:
+        status, key = Status.WARN, "many"
+    elif made.steps < _FEW_STEPS:
+        status, key = Status.WARN, "few"
+    else:
+        status, key = Status.PASS, "pass"
+    return _finding(
+        "PL02",
+        status,
+        key,
+        numbers,
+        float(made.steps),
+        (_FEW_STEPS, None),
+        source="steps: Tinker cookbook (100 at least, best beyond 1,000); repeats: Muennighoff et al., JMLR 26, 2025",
+        folk_tables=_folk_tables(made.rows),
+    )
+
+
+def _folk_tables(rows: int) -> dict[str, str]:
+    """What tables in circulation say for so many rows; they contradict one another, and have gaps."""
+    said = {"Unsloth": "1–3"}
+    for name, table in _FOLK_TABLES.items():
+        said.update((name, epochs) for least, below, epochs in table if least <= rows < below)
+    return said
+
+
+def _capacity(plan: Proposal) -> Finding:
+    shape = plan.shape
+    trained = shape.parameters if plan.method == "full" else shape.lora_parameters(plan.rank, plan.targets)
+    have = _BITS_PER_PARAMETER * trained
+    need = plan.budget.target_tokens * plan.loss / math.log(2)
+    share = need / have
+    status = Status.PASS if share <= 1 else Status.WARN
+    rank = math.ceil(plan.rank * share)
+    numbers = {"have": have / 1e6, "need": need / 1e6, "share": share, "rank": plan.rank, "needed_rank": rank}
+    form = "full" if plan.method == "full" else "lora"
+    key = f"pass_{form}" if status is Status.PASS else f"found_{form}"
+    return _finding(
+        "PL03",
+        status,
+        key,
+        numbers,
+        share,
+        (None, 1.0),
+        source="2 bits a parameter: Allen-Zhu and Li, ICLR 2025; need: target tokens · loss / ln 2, an upper bound",
+    )
+
+
+def _eval_size(plan: Proposal) -> Finding:
+    matters = max(0.005, 0.005 * plan.loss)
+    needed = math.ceil((2.8 * plan.difference_sd / matters) ** 2)
+    n = plan.eval_rows
+    detects = 2.8 * plan.difference_sd / math.sqrt(n) if n else math.inf
+    numbers: dict[str, Any] = {
+        "n": n, "needed": needed, "matters": matters, "detects": detects if n else 0.0, "sd": plan.difference_sd
+    }  # fmt: skip
+    key = "none" if n == 0 else "pass" if n >= needed else "found"
+    status = Status.FAIL if n == 0 else Status.PASS if n >= needed else Status.WARN
+    return _finding(
+        "PL04",
+        status,
+        key,
+        numbers,
+        float(n),
+        (float(needed), None),
+        source="MDE = 2.8 · sd / √n at 80 % power; paired differences: Miller, arXiv 2411.00640",
+    )
+
+
+def _batch(plan: Proposal) -> Finding:
+    size = plan.budget.batch_size
+    large = plan.method != "full" and size > _LARGE_BATCH
+    return _finding(
+        "PL05", Status.WARN if large else Status.PASS, "found" if large else "pass",
+        {"batch": size, "most": _LARGE_BATCH}, float(size), (None, float(_LARGE_BATCH)),
+        source="LoRA loses more to large batches than full fine-tuning: Schulman et al., LoRA without regret, 2025",
+    )  # fmt: skip
+
+
+def _warmup(plan: Proposal) -> Finding:
+    share = plan.warmup_steps / plan.budget.steps
+    wanted = min(max(10, round(0.04 * plan.budget.steps)), max(1, plan.budget.steps // 5))
+    key = "none" if plan.warmup_steps == 0 else "long" if share > 0.2 else "pass"
+    return _finding(
+        "PL06", Status.PASS if key == "pass" else Status.WARN, key,
+        {"warmup": plan.warmup_steps, "share": share, "wanted": wanted}, share, (None, 0.2),
+        source="3 to 5 % of the steps, or 10 at least: a convention without a study behind it",
+    )  # fmt: skip
+
+
+def _finding(
+    code: str,
+    status: Status,
+    key: str,
+    numbers: dict[str, Any],
+    value: float,
+    band: tuple[float | None, float | None],
+    **evidence: Any,
+) -> Finding:
+    name = code.lower()
+    advice = say(f"plan.{name}.advice_{key}", **numbers) if status is not Status.PASS else None
+    low, high = band
+    return Finding(
+        code=code,
+        status=status,
+        message=say(f"plan.{name}.{key}", **numbers),
+        value=value,
+        threshold=high if high is not None else low,
+        advice=advice,
+        evidence={**evidence, "band": list(band)},
+    )

@@ -1,0 +1,8 @@
+"""Ask every checkpoint the same questions, measure what loss hides, and pick one."""
+
+from doneness.probe.choice import choose
+from doneness.probe.panel import Asking, ask_all, pick_checkpoints
+from doneness.probe.suite import Probe, choose_questions, load_suite
+from doneness.probe.table import build_table
+
+__all__ = ["Asking", "Probe", "ask_all", "build_table", "choose", "choose_questions", "load_suite", "pick_checkpoints"]

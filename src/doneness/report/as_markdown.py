@@ -1,0 +1,38 @@
+"""The diagnosis as a short piece of Markdown, for an issue, a model card or a pull request."""
+
+from __future__ import annotations
+
+from doneness.core import Diagnosis, Finding, Status, language, speaking, tr
+from doneness.report.decisions import said
+
+
+def to_markdown(diagnosis: Diagnosis, lang: str | None = None) -> str:
+    """Verdict, advice, and one table row for every finding; skipped checks in one line each below it."""
+    with speaking(lang or language()):
+        word = tr(f"report.verdict.{diagnosis.verdict.value}")
+        lines = [f"## {_cell(diagnosis.run)}", "", f"**{word}.** {said(diagnosis.headline)}"]
+        if diagnosis.advice:
+            lines += ["", said(diagnosis.advice)]
+        checked = [f for f in diagnosis.findings if f.status is not Status.SKIPPED]
+        if checked:
+            heads = [tr(f"report.table.{n}") for n in ("status", "code", "finding")]
+            lines += ["", f"| {' | '.join(heads)} |", "| --- | --- | --- |", *(_row(f) for f in checked)]
+        skipped = [f for f in diagnosis.findings if f.status is Status.SKIPPED]
+        if skipped:
+            lines += ["", f"{tr('report.head.missing')}:", "", *(f"- {_cell(said(f.message))}" for f in skipped)]
+        return "\n".join(lines) + "\n"
+
+
+def _row(finding: Finding) -> str:
+    text = said(finding.message)
+    if finding.advice:
+        text += f" {said(finding.advice)}"
+    return f"| {tr(f'report.status.{finding.status.value}')} | {finding.code} | {_cell(text)} |"
+
+
+def _cell(text: str) -> str:
+    # A run's name and a log's values come from outside; a table cell is one line without markup.
+    text = " ".join(text.split())
+    for mark in "\\|<`*_[":
+        text = text.replace(mark, "\\" + mark if mark != "<" else "&lt;")
+    return text

@@ -1,0 +1,152 @@
+"""From a run, its diagnosis and whatever else is known to the view that the report shows."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from doneness.core import Diagnosis, language, speaking, tr
+from doneness.report import answers as side
+from doneness.report import checkpoints
+from doneness.report.checklist import checklist
+from doneness.report.curve import curve
+from doneness.report.decisions import decisions, folded, said
+from doneness.report.findings import finding_rows, missing
+from doneness.report.keynumbers import key_numbers
+from doneness.report.numbers import count, general
+from doneness.report.readable import readable
+from doneness.report.view import ReportView
+from doneness.runs import Run
+from doneness.runs.probes import Answer, Choice, ProbeTable
+
+_SHOWN_ELSEWHERE = ("recipe", "versions")
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a report may be given beside run and diagnosis; everything may be absent.
+
+    Attributes:
+        table: behaviours × checkpoints.
+        choice: the checkpoint to keep; it overrides the diagnosis's recommendation.
+        answers: every answer of every checkpoint.
+        recipe: nested sections; by default `run.meta["recipe"]`.
+        card: the data card, Markdown.
+        command: what to type next; by default one that fits what is known.
+    """
+
+    table: ProbeTable | None = None
+    choice: Choice | None = None
+    answers: tuple[Answer, ...] = ()
+    recipe: Mapping[str, Any] | None = None
+    card: str | None = None
+    command: str | None = None
+
+
+def build(run: Run, diagnosis: Diagnosis, extras: Extras | None = None, lang: str | None = None) -> ReportView:
+    """Compute what the report on `run` shows.
+
+    Args:
+        run: finished, crashed or foreign.
+        diagnosis: the verdict on it.
+        extras: probes, choice, recipe, data card, where there are any.
+        lang: "en" or "zh"; by default the reader's language.
+    """
+    with speaking(lang or language()):
+        return _build(readable(run), diagnosis, extras or Extras())
+
+
+def _build(run: Run, diagnosis: Diagnosis, extras: Extras) -> ReportView:
+    chosen = extras.choice.step if extras.choice else diagnosis.recommended_step
+    data = curve(run, diagnosis, chosen)
+    found, damaged = decisions(run)
+    recipe = extras.recipe if extras.recipe is not None else run.meta.get("recipe")
+    questions = side.side_by_side(extras.table, extras.answers)
+    first = side.most_telling(questions, chosen)
+    given = {
+        "probes": extras.table is not None,
+        "answers": bool(questions),
+        "decisions": bool(found),
+        "recipe": bool(recipe),
+        "card": bool(extras.card),
+        "versions": bool(run.meta.get("versions")),
+        "seed": run.meta.get("seed") is not None,
+    }
+    return ReportView(
+        lang=language(),
+        run=run.name,
+        source=tr("report.source", kind=run.kind, path=str(run.path) if run.path else run.name),
+        verdict=diagnosis.verdict.value,
+        verdict_word=tr(f"report.verdict.{diagnosis.verdict.value}"),
+        headline=said(diagnosis.headline),
+        advice=said(diagnosis.advice) if diagnosis.advice else "",
+        reasons=tuple(said(m) for m in extras.choice.reasons) if extras.choice else (),
+        command=extras.command or next_command(run, extras),
+        key_numbers=key_numbers(run, diagnosis, data),
+        curve=data,
+        checkpoints=checkpoints.rows(run, diagnosis, data),
+        checklist=checklist(extras.table, chosen, extras.choice) if extras.table else None,
+        questions=questions[first : first + 1] + questions[:first] + questions[first + 1 :],
+        timeline=folded(found),
+        findings=finding_rows(diagnosis.findings),
+        missing=missing(run, diagnosis, data, given, damaged),
+        recipe=sections(recipe) if isinstance(recipe, Mapping) else (),
+        card=extras.card,
+        facts=facts(run),
+    )
+
+
+def next_command(run: Run, extras: Extras) -> str | None:
+    """The command that follows: probe what was not probed, else align what was chosen; None in memory."""
+    if run.path is None:
+        return None
+    where = shlex.quote(str(run.path))
+    if run.kind != "journal":
+        # Another tool's run has no recipe to probe or align with; its verdict can be read again.
+        return f"doneness check {where}"
+    return f"doneness probe {where}" if extras.table is None else f"doneness align {where}"
+
+
+def sections(recipe: Mapping[str, Any]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    """The recipe's sections as (name, pairs); deeper tables become dotted keys, loose keys come first."""
+    loose = tuple((str(k), _written(v)) for k, v in recipe.items() if not isinstance(v, Mapping))
+    tables = tuple((str(k), tuple(_flat(v))) for k, v in recipe.items() if isinstance(v, Mapping))
+    return ((("", loose),) if loose else ()) + tables
+
+
+def facts(run: Run) -> tuple[tuple[str, str], ...]:
+    """Seed, versions and the run's other plain facts."""
+    pairs: list[tuple[str, str]] = []
+    if run.meta.get("seed") is not None:
+        pairs.append((tr("report.facts.seed"), _written(run.meta["seed"])))
+    versions = run.meta.get("versions")
+    if isinstance(versions, Mapping):
+        pairs += [(str(name), _written(version)) for name, version in versions.items()]
+    for key, value in run.meta.items():
+        if key not in (*_SHOWN_ELSEWHERE, "seed") and isinstance(value, (str, int, float, bool)):
+            pairs.append((key, _written(value)))
+    return tuple(pairs)
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            pairs += _flat(value, f"{prefix}{key}.")
+        else:
+            pairs.append((f"{prefix}{key}", _written(value)))
+    return pairs
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return count(value) if abs(value) >= 10_000 else str(value)
+    if isinstance(value, float):
+        return general(value)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_written(v) for v in value)
+    return str(value)

@@ -1,0 +1,225 @@
+"""The curve's numbers: everything a figure draws, in steps, before anything is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from doneness.core import Action, Diagnosis, tr
+from doneness.curves.paired import paired_effect
+from doneness.curves.robust import trend
+from doneness.report.decisions import decisions, folded
+from doneness.runs import LEARNING_RATE, ExampleLosses, Run
+from doneness.runs.run import Floats
+
+AXES = ("step", "tokens", "targets", "epoch", "time")
+_ENOUGH_FOR_TREND = 8
+
+
+@dataclass(frozen=True)
+class Line:
+    """A value over steps, with a band where it has one; all of one length, all finite."""
+
+    step: Floats
+    value: Floats
+    low: Floats | None = None
+    high: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvalPoint:
+    """One evaluation: loss in nats per target token, its 95 % interval where examples were recorded."""
+
+    step: int
+    loss: float
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A decision to draw: a few words for the figure, the full sentence for whoever asks."""
+
+    step: int
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One run as a figure shows it.
+
+    Attributes:
+        raw: logged training losses that are numbers.
+        broken: steps whose logged loss (train or eval) was NaN or infinite.
+        checkpoints: step → whether it still lies on disk.
+        epochs: (number of the epoch that ends, step of its end).
+        forecast: the fan, from the last evaluation to the horizon.
+        axes: x-axis name → (steps, values) that place a step on that axis; only axes with data.
+    """
+
+    raw: Line
+    broken: tuple[int, ...]
+    trend: Line | None
+    evals: tuple[EvalPoint, ...]
+    rate: Line | None
+    checkpoints: Mapping[int, bool]
+    sweet: tuple[int, int] | None
+    chosen: int | None
+    epochs: tuple[tuple[int, float], ...]
+    flags: tuple[Flag, ...]
+    forecast: Line | None
+    last: int
+    planned: int | None
+    axes: Mapping[str, tuple[Floats, Floats]]
+
+    def place(self, axis: str, steps: Iterable[float]) -> list[float]:
+        """Where `steps` lie on `axis`; beyond the log, at the average rate so far."""
+        known, values = self.axes[axis]
+        at = np.asarray(list(steps), dtype=np.float64)
+        inside = np.interp(at, known, values)
+        rate = values[-1] / known[-1] if known[-1] else 0.0
+        placed: list[float] = np.where(at > known[-1], values[-1] + (at - known[-1]) * rate, inside).tolist()
+        return placed
+
+
+def curve(run: Run, diagnosis: Diagnosis, chosen: int | None) -> Curve:
+    """Collect what the figures of `run` draw; `chosen` is the step of the checkpoint to keep."""
+    raw, lost = _finite(run, "train/loss")
+    rate, _ = _finite(run, LEARNING_RATE)
+    evals, lost_evals = eval_points(run)
+    spot = diagnosis.sweet_spot
+    axes = _axes(run)
+    planned = run.number("planned_steps")
+    return Curve(
+        raw=raw,
+        broken=tuple(sorted({*lost, *lost_evals})),
+        trend=_trend(raw),
+        evals=evals,
+        rate=rate if rate.step.size else None,
+        checkpoints={c.step: c.exists for c in run.checkpoints},
+        sweet=(spot.first, spot.last) if spot else None,
+        chosen=chosen,
+        epochs=_epochs(axes),
+        flags=_flags(run),
+        forecast=_fan(diagnosis, evals),
+        last=run.last_step,
+        planned=int(planned) if planned else None,
+        axes=axes,
+    )
+
+
+def eval_points(run: Run) -> tuple[tuple[EvalPoint, ...], tuple[int, ...]]:
+    """The evaluations with their intervals, and the steps whose loss is not a number."""
+    series = run.evals
+    if series is None:
+        return (), ()
+    examples = {e.step: e for e in run.examples}
+    good, bad = [], []
+    for step, loss in zip(series.step.tolist(), series.value.tolist(), strict=True):
+        if not np.isfinite(loss):
+            bad.append(step)
+            continue
+        half, n = half_width(examples.get(step))
+        if half is None:
+            good.append(EvalPoint(step, loss, n=n))
+        else:
+            good.append(EvalPoint(step, loss, loss - half, loss + half, n))
+    return tuple(good), tuple(bad)
+
+
+def half_width(losses: ExampleLosses | None) -> tuple[float | None, int]:
+    """Half of the 95 % interval of one evaluation's mean loss, and its number of examples."""
+    if losses is None:
+        return None, 0
+    n = int(losses.ids.size)
+    if n < 2 or not np.isfinite(losses.nll).all() or losses.tokens.sum() <= 0:
+        return None, n
+    # Against a reference of zero the paired effect is the token-weighted mean itself.
+    low, high = paired_effect(losses.nll, np.zeros(n), losses.tokens).interval(0.95)
+    half = (high - low) / 2
+    return (half, n) if np.isfinite(half) and half > 0 else (None, n)
+
+
+def _finite(run: Run, name: str) -> tuple[Line, tuple[int, ...]]:
+    series = run.series.get(name)
+    if series is None:
+        return Line(np.empty(0), np.empty(0)), ()
+    keep = np.isfinite(series.value)
+    lost = tuple(int(s) for s in series.step[~keep])
+    return Line(series.step[keep].astype(np.float64), series.value[keep]), lost
+
+
+def _trend(raw: Line) -> Line | None:
+    if raw.step.size < _ENOUGH_FOR_TREND:
+        return None
+    found = trend(raw.step, raw.value)
+    columns = [np.asarray(c, dtype=np.float64) for c in (found.x, found.mid, found.low, found.high)]
+    keep = np.isfinite(np.stack(columns)).all(axis=0)
+    return Line(*(c[keep] for c in columns)) if keep.sum() > 1 else None
+
+
+def _axes(run: Run) -> dict[str, tuple[Floats, Floats]]:
+    end = float(max(run.last_step, 1))
+    found = {"step": (np.array([0.0, end]), np.array([0.0, end]))}
+    for axis in AXES[1:]:
+        pairs = {0: 0.0}
+        for name in ("train/loss", "eval/loss"):
+            series = run.series.get(name)
+            if series is not None:
+                column = series.axis(axis)
+                keep = np.isfinite(column)
+                pairs.update(zip(series.step[keep].tolist(), column[keep].tolist(), strict=True))
+        per_epoch = run.number("steps_per_epoch")
+        if axis == "epoch" and len(pairs) < 2 and per_epoch:
+            pairs[run.last_step] = run.last_step / per_epoch
+        steps = sorted(pairs)
+        # A log may round its epochs or restart its clock; an axis must not run backwards.
+        values = np.maximum.accumulate(np.array([pairs[s] for s in steps]))
+        if len(steps) > 1 and values[-1] > 0:
+            found[axis] = (np.array(steps, dtype=np.float64), values)
+    return found
+
+
+def _epochs(axes: Mapping[str, tuple[Floats, Floats]]) -> tuple[tuple[int, float], ...]:
+    if "epoch" not in axes:
+        return ()
+    steps, epochs = axes["epoch"]
+    # A run that ends a rounding error before its last epoch has still finished it.
+    whole = int(np.floor(epochs[-1] + 0.01))
+    return tuple((k, float(np.interp(k, epochs, steps))) for k in range(1, whole + 1))
+
+
+def _flags(run: Run) -> tuple[Flag, ...]:
+    stretches = folded(decisions(run)[0])
+    return tuple(
+        Flag(s.first, tr("report.figure.flag", action=s.action, step=s.first, verdict=s.verdict), s.reason)
+        for s in stretches
+        if s.action_key != Action.CONTINUE.value
+    )
+
+
+def _fan(diagnosis: Diagnosis, evals: tuple[EvalPoint, ...]) -> Line | None:
+    cast = diagnosis.forecast
+    if cast is None:
+        return None
+    columns = [np.asarray(c, dtype=np.float64) for c in (cast.steps, cast.mean, cast.low, cast.high)]
+    if len(columns[0]) < 2 and evals and cast.horizon > evals[-1].step:
+        # Without a drawn fan, the interval of the gain at the horizon is still known.
+        last, low, high = evals[-1], *cast.interval
+        columns = [
+            np.array(pair, dtype=np.float64)
+            for pair in (
+                (last.step, cast.horizon),
+                (last.loss, last.loss - cast.gain),
+                (last.loss, last.loss - high),
+                (last.loss, last.loss - low),
+            )
+        ]
+    if len({c.size for c in columns}) != 1 or columns[0].size < 2:
+        return None
+    keep = np.isfinite(np.stack(columns)).all(axis=0)
+    return Line(*(c[keep] for c in columns)) if keep.sum() > 1 else None

@@ -1,0 +1,66 @@
+"""The three numbers behind the verdict: the loss kept, what came after it, and what going on would buy."""
+
+from __future__ import annotations
+
+import math
+
+from doneness.core import Diagnosis, tr
+from doneness.report import checkpoints
+from doneness.report.curve import Curve, EvalPoint
+from doneness.report.numbers import ABSENT, between, compact, count, duration, percent, plain
+from doneness.report.view import KeyNumber
+from doneness.runs import Run
+
+
+def key_numbers(run: Run, diagnosis: Diagnosis, curve: Curve) -> tuple[KeyNumber, ...]:
+    """Always three; a number that cannot be known is a dash with the reason."""
+    step = curve.chosen if curve.chosen is not None else checkpoints.best_step(diagnosis, curve.evals)
+    point = next((e for e in curve.evals if e.step == step), None)
+    return _level(curve, point), _change(run, curve, point), _gain(run, diagnosis)
+
+
+def _level(curve: Curve, point: EvalPoint | None) -> KeyNumber:
+    if point is not None:
+        label = tr("report.key.loss", step=count(point.step))
+        if point.low is None or point.high is None:
+            return KeyNumber(label, plain(point.loss), tr("report.key.no_interval"))
+        detail = tr("report.key.interval", interval=between(plain(point.low), plain(point.high)), n=count(point.n))
+        return KeyNumber(label, plain(point.loss), detail)
+    if curve.trend is not None:
+        label = tr("report.key.train_loss", step=count(curve.trend.step[-1]))
+        return KeyNumber(label, plain(float(curve.trend.value[-1])), tr("report.key.train_only"))
+    return KeyNumber(tr("report.key.no_loss"), ABSENT, tr("report.key.nothing_logged"))
+
+
+def _change(run: Run, curve: Curve, point: EvalPoint | None) -> KeyNumber:
+    if point is None or len(curve.evals) < 2:
+        return KeyNumber(tr("report.key.change"), ABSENT, tr("report.key.one_eval"))
+    last = curve.evals[-1]
+    # Where the kept step is the last one, the way that led to it is what there is to say.
+    now, then = (last, point) if last.step != point.step else (point, curve.evals[0])
+    label = tr("report.key.change_between", first=count(then.step), last=count(now.step))
+    effect = checkpoints.effect(run, now.step, then.step)
+    if effect is None or effect.n < 2 or not math.isfinite(effect.se):
+        return KeyNumber(label, percent(now.loss / then.loss - 1, sign=True), tr("report.key.unpaired"))
+    low, high = (percent(v / then.loss, sign=True) for v in effect.interval(0.95))
+    value = percent(effect.diff / then.loss, sign=True)
+    return KeyNumber(label, value, tr("report.key.paired", interval=between(low, high), n=count(effect.n)))
+
+
+def _gain(run: Run, diagnosis: Diagnosis) -> KeyNumber:
+    cast = diagnosis.forecast
+    if cast is None or not cast.level or not math.isfinite(cast.gain):
+        return KeyNumber(tr("report.key.gain"), ABSENT, tr("report.key.no_forecast"))
+    # A gain is a fall of the loss; it is shown as the change of the loss, like the number beside it.
+    low, high = sorted((-cast.interval[0] / cast.level, -cast.interval[1] / cast.level))
+    interval = between(percent(low, sign=True), percent(high, sign=True))
+    detail = tr("report.key.forecast", interval=interval, steps=count(cast.horizon - run.last_step))
+    costs = []
+    if cast.tokens is not None:
+        costs.append(tr("report.key.tokens", n=compact(cast.tokens)))
+    if cast.seconds is not None:
+        costs.append(duration(cast.seconds))
+    if costs:
+        detail += tr("report.list_comma") + tr("report.list_comma").join(costs)
+    label = tr("report.key.gain_to", step=count(cast.horizon))
+    return KeyNumber(label, percent(-cast.gain / cast.level, sign=True), detail)

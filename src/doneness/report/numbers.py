@@ -1,0 +1,78 @@
+"""How numbers are written: real minus signs, units, a dash for what is absent."""
+
+from __future__ import annotations
+
+import math
+
+from doneness.core import tr
+
+ABSENT = "–"
+_MINUS = "\u2212"
+
+
+def known(value: float | None) -> bool:
+    """Whether `value` is a finite number."""
+    return value is not None and math.isfinite(value)
+
+
+def plain(value: float | None, digits: int = 3) -> str:
+    """A number with `digits` decimals, or a dash."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    return f"{value:,.{digits}f}".replace("-", _MINUS)
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """A difference: always with its sign; what rounds to zero has none."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    text = f"{value:+,.{digits}f}"
+    return text[1:] if float(text.replace(",", "")) == 0 else text.replace("-", _MINUS)
+
+
+def percent(value: float | None, digits: int = 1, sign: bool = False) -> str:
+    """A share (0.004) as a percentage in the reader's language ("0.4 %")."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    number = signed(100 * value, digits) if sign else plain(100 * value, digits)
+    return tr("report.unit.percent", value=number)
+
+
+def between(low: str, high: str) -> str:
+    """An interval from two written numbers; an en dash would be misread beside a minus sign."""
+    key = "report.unit.range_signed" if any(s[:1] in ("+", _MINUS) for s in (low, high)) else "report.unit.range"
+    return tr(key, low=low, high=high)
+
+
+def compact(value: float | None) -> str:
+    """A count in three digits: 950, 12.3k, 4.56M, 1.2G."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{unit}".replace("-", _MINUS)
+    return f"{value:.3g}".replace("-", _MINUS)
+
+
+def count(value: float | None) -> str:
+    """A whole number with thousands marks."""
+    return ABSENT if value is None or not math.isfinite(value) else f"{round(value):,}"
+
+
+def general(value: float | None) -> str:
+    """Any number in four significant digits."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    return f"{value:.4g}".replace("-", _MINUS)
+
+
+def duration(seconds: float | None) -> str:
+    """A time span in its two largest units."""
+    if seconds is None or not math.isfinite(seconds):
+        return ABSENT
+    whole = round(seconds)
+    if whole < 60:
+        return tr("report.unit.seconds", s=whole)
+    if whole < 3600:
+        return tr("report.unit.minutes", m=whole // 60, s=whole % 60)
+    return tr("report.unit.hours", h=whole // 3600, m=whole % 3600 // 60)

@@ -1,0 +1,207 @@
+"""Sections 2 (checkpoints), 3, 5, 6 and 7 as tables and lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from doneness.core import tr
+from doneness.report import markdown
+from doneness.report.checklist import SIGNS
+from doneness.report.decisions import Stretch
+from doneness.report.multiples import multiples
+from doneness.report.numbers import ABSENT, between, compact, count, plain, signed
+from doneness.report.prose import prose
+from doneness.report.view import CheckCell, CheckpointRow, CheckRow, FindingRow, ReportView
+
+CARD_LIMIT = 100_000
+
+
+def checkpoints(view: ReportView) -> str:
+    """Every checkpoint with its loss and its paired difference against the best."""
+    if not view.checkpoints:
+        return ""
+    names = ("step", "epoch", "tokens", "loss", "interval", "diff", "interval", "state", "role")
+    body = "".join(_checkpoint(row) for row in view.checkpoints)
+    lead = _t("lead.checkpoints" if any(row.n for row in view.checkpoints) else "lead.checkpoints_unpaired")
+    return (
+        f'<section id="checkpoints"><h2>{_t("head.checkpoints")}</h2><p class="lead">{lead}</p>'
+        + _table("checkpoints", (tr(f"report.table.{n}") for n in names), body)
+        + "</section>\n"
+    )
+
+
+def checklist(view: ReportView) -> str:
+    """Behaviours × checkpoints, the chosen column outlined, turning points between columns."""
+    table = view.checklist
+    if table is None:
+        return ""
+    heads = [f'<th scope="col">{_t("table.behaviour")}</th>']
+    last = len(table.rows) - 1
+    for step in table.steps:
+        name = tr("report.table.base") if step == 0 else tr("report.where.step", step=count(step))
+        keep = f'<small class="keep">{_t("role.chosen")}</small>' if step == table.chosen else ""
+        heads.append(f'<th scope="col"{_classes(chosen=step == table.chosen)}>{escape(name)}{keep}</th>')
+    rows = "".join(_check_row(row, table.steps, table.chosen, i == last) for i, row in enumerate(table.rows))
+    small = "".join(f"<figure>{svg}<figcaption>{escape(t)}</figcaption></figure>" for t, svg in multiples(table))
+    vetoes = "".join(
+        f"<li>{escape(tr('report.check.vetoed', step=count(s), reason=r))}</li>" for s, r in table.vetoed.items()
+    )
+    return (
+        f'<section id="checklist"><h2>{_t("head.checklist")}</h2><p class="lead">{_t("lead.checklist")}</p>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{_t("check.caption")}"><table class="checklist">'
+        f'<caption class="unseen">{_t("check.caption")}</caption><thead><tr>{"".join(heads)}</tr></thead>'
+        f'<tbody>{rows}</tbody></table></div><p class="legend">{_t("check.legend")}</p>'
+        f"{f'<ul>{vetoes}</ul>' if vetoes else ''}"
+        f'<p class="lead">{_t("lead.multiples")}</p><div class="multiples">{small}</div></section>\n'
+    )
+
+
+def timeline(view: ReportView) -> str:
+    """What was decided when, and why not earlier."""
+    if not view.timeline:
+        return ""
+    items = "".join(_stretch(s) for s in view.timeline)
+    return (
+        f'<section id="timeline"><h2>{_t("head.timeline")}</h2><p class="lead">{_t("lead.timeline")}</p>'
+        f'<ol class="timeline">{items}</ol></section>\n'
+    )
+
+
+def evidence(view: ReportView) -> str:
+    """The findings, gravest first, and what was not checked."""
+    out = f'<section id="evidence"><h2>{_t("head.evidence")}</h2>'
+    if view.findings:
+        names = ("status", "code", "finding", "number", "interval", "threshold", "n", "where")
+        body = "".join(_finding(f) for f in view.findings)
+        out += _table("findings", (tr(f"report.table.{n}") for n in names), body)
+    if view.missing:
+        rows = "".join(f"<dt>{escape(m.what)}</dt><dd>{prose(m.why)}</dd>" for m in view.missing)
+        out += f'<h3>{_t("head.missing")}</h3><p class="lead">{_t("lead.missing")}</p><dl class="pairs">{rows}</dl>'
+    return out + "</section>\n"
+
+
+def recipe(view: ReportView) -> str:
+    """The recipe, the data card, versions and seeds."""
+    out = ""
+    for name, pairs in view.recipe:
+        out += (f"<h3><code>[{escape(name)}]</code></h3>" if name else "") + _pairs(pairs)
+    if view.card:
+        card = markdown.to_html(view.card[:CARD_LIMIT])
+        left = len(view.card) - CARD_LIMIT
+        cut = f'<p class="note">{escape(tr("report.answer.cut", n=count(left)))}</p>' if left > 0 else ""
+        out += f'<h3>{_t("head.card")}</h3><div class="card">{card}{cut}</div>'
+    if view.facts:
+        out += f"<h3>{_t('head.facts')}</h3>" + _pairs(view.facts)
+    return f'<section id="recipe"><h2>{_t("head.recipe")}</h2>{out}</section>\n' if out else ""
+
+
+def _checkpoint(row: CheckpointRow) -> str:
+    roles = [k for k, on in (("chosen", row.chosen), ("best", row.best), ("sweet", row.sweet and not row.best)) if on]
+    interval = between(*(plain(v) for v in row.interval)) if row.interval else ABSENT
+    against = between(*(signed(v) for v in row.diff_interval)) if row.diff_interval else ABSENT
+    cells = (
+        plain(row.epoch, 2),
+        compact(row.tokens),
+        plain(row.loss),
+        interval,
+        "0" if row.best else signed(row.diff),
+        "" if row.best else against,
+    )
+    numbers = "".join(f'<td class="n">{escape(c)}</td>' for c in cells)
+    role = tr("report.list_comma").join(tr(f"report.role.{r}") for r in roles)
+    return (
+        f"<tr{_classes(chosen=row.chosen, sweet=row.sweet)}><th scope='row' class='n'>{count(row.step)}</th>{numbers}"
+        f'<td class="st-{row.state}">{_t(f"state.{row.state}")}</td><td class="role">{escape(role)}</td></tr>'
+    )
+
+
+def _check_row(row: CheckRow, steps: tuple[int, ...], chosen: int | None, last: bool) -> str:
+    guard = f'<span class="guard">{_t("check.guard")}</span>' if row.guard else ""
+    n = max((c.n for c in row.cells if c), default=0)
+    hints = [row.better, tr("report.check.n", n=count(n))]
+    if row.turning is not None:
+        hints.append(tr("report.check.turns", step=count(row.turning)))
+    head = f'<th scope="row">{escape(row.title)} {guard}<small>{escape(" · ".join(hints))}</small></th>'
+    cells = "".join(
+        _check_cell(cell, _classes(chosen=s == chosen, foot=last and s == chosen, turn=s == row.turning))
+        for s, cell in zip(steps, row.cells, strict=True)
+    )
+    return f"<tr>{head}{cells}</tr>"
+
+
+def _check_cell(cell: CheckCell | None, classes: str) -> str:
+    if cell is None:
+        return f"<td{classes}><small>{_t('mark.absent')}</small></td>"
+    sign = f'<span aria-hidden="true">{SIGNS[cell.mark]}</span> ' if SIGNS[cell.mark] else ""
+    title = f' title="{escape(cell.diff)}"' if cell.diff else ""
+    return (
+        f"<td{classes}{title}><b>{escape(cell.value)}</b><small>{escape(cell.interval)}</small>"
+        f'<span class="mark m-{cell.mark}">{sign}{_t(f"mark.{cell.mark}")}</span></td>'
+    )
+
+
+def _stretch(s: Stretch) -> str:
+    if s.first == s.last:
+        when = tr("report.time.one", step=count(s.first))
+    else:
+        when = tr("report.time.many", first=count(s.first), last=count(s.last))
+    what = tr("report.time.line", action=s.action, verdict=s.verdict)
+    times = f"<small>{escape(tr('report.time.times', n=s.times))}</small>" if s.times > 1 else ""
+    kept = ""
+    if s.recommended is not None and s.action_key != "continue":
+        kept = f" <small>{escape(tr('report.time.recommended', step=count(s.recommended)))}</small>"
+    earlier = ""
+    if s.earlier:
+        items = "".join(
+            f"<li><b>{escape(tr('report.where.step', step=count(step)))}</b> {prose(reason)}</li>"
+            for step, reason in s.earlier
+        )
+        more = escape(tr("report.time.earlier", n=len(s.earlier)))
+        earlier = f"<details><summary>{more}</summary><ul>{items}</ul></details>"
+    return (
+        f'<li class="a-{s.action_key}"><div class="who"><b>{escape(when)}</b>{times}</div>'
+        f'<div><p class="what">{escape(what)}{kept}</p><p>{prose(s.reason)}</p>{earlier}</div></li>'
+    )
+
+
+def _finding(f: FindingRow) -> str:
+    more = f'<p class="advice">{prose(f.advice)}</p>' if f.advice else ""
+    if f.evidence:
+        more += f"<details><summary>{_t('table.evidence')}</summary>{_pairs(f.evidence)}</details>"
+    numbers = (f.value, f.interval or ABSENT, f.threshold or ABSENT, count(f.n) if f.n else ABSENT)
+    names = ("number", "interval", "threshold", "n")
+    # The label is shown where a narrow screen turns rows into cards.
+    cells = "".join(
+        f'<td class="n{" none" if c == ABSENT else ""}" data-label="{_t(f"table.{name}")}">{escape(c)}</td>'
+        for name, c in zip(names, numbers, strict=True)
+    )
+    where = f'<td class="{"" if f.where else "none"}" data-label="{_t("table.where")}">{escape(f.where)}</td>'
+    return (
+        f'<tr><td><span class="status st-{f.status}">{escape(f.word)}</span></td>'
+        f'<th scope="row"><code>{escape(f.code)}</code></th><td class="text"><p>{prose(f.summary)}</p>{more}</td>'
+        f"{cells}{where}</tr>"
+    )
+
+
+def _table(name: str, heads: Iterable[str], body: str) -> str:
+    head = "".join(f'<th scope="col">{escape(h)}</th>' for h in heads)
+    label = _t(f"head.{'evidence' if name == 'findings' else name}")
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table class="{name}">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
+    rows = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in pairs)
+    return f'<dl class="pairs">{rows}</dl>'
+
+
+def _classes(**on: bool) -> str:
+    names = " ".join(name for name, there in on.items() if there)
+    return f' class="{names}"' if names else ""
+
+
+def _t(key: str) -> str:
+    return escape(tr(f"report.{key}"))

@@ -1,0 +1,169 @@
+"""What `doneness` prints: rich renderables, words first and colours second, plain where piped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from doneness.core import Diagnosis, Finding, Status, tr
+from doneness.report.checklist import SIGNS, checklist
+from doneness.report.curve import curve
+from doneness.report.decisions import said
+from doneness.report.findings import finding_rows
+from doneness.report.keynumbers import key_numbers
+from doneness.report.numbers import ABSENT, compact, count, plain, signed
+from doneness.report.readable import readable
+from doneness.report.terminal_plot import LossPlot
+from doneness.report.view import CheckCell, ReportView
+from doneness.runs import Run
+from doneness.runs.probes import ProbeTable
+
+VERDICTS = {
+    "broken": "bold red",
+    "diverged": "bold red",
+    "overfitting": "bold red",
+    "memorising": "bold red",
+    "converged": "bold green",
+    "learning": "bold blue",
+    "undecided": "bold",
+}
+STATUSES = {"pass": "green", "warn": "yellow", "fail": "red", "error": "red", "unsure": "", "skipped": "dim"}
+MARKS = {"better": "green", "worse": "red", "changed": "", "same": "", "unsure": "italic", "base": "dim"}
+
+
+def diagnosis_panel(run: Run, diagnosis: Diagnosis) -> RenderableType:
+    """One run: verdict, headline, plot, the three numbers, findings, what to do next."""
+    run = readable(run)
+    data = curve(run, diagnosis, diagnosis.recommended_step)
+    head = Text(tr(f"report.verdict.{diagnosis.verdict.value}"), style=VERDICTS[diagnosis.verdict.value])
+    head.append(f"  {run.name}", style="dim not bold")
+    parts: list[RenderableType] = [head, Text(said(diagnosis.headline)), Text(), LossPlot(data), Text()]
+    numbers = _grid()
+    for key in key_numbers(run, diagnosis, data):
+        numbers.add_row(key.label, Text(key.value, style="bold"), Text(key.detail, style="dim"))
+    parts.append(numbers)
+    if diagnosis.findings:
+        parts.append(findings_table(diagnosis.findings))
+    if diagnosis.advice:
+        parts += [Text(), Text(tr("report.term.next", text=said(diagnosis.advice)), style="bold")]
+    return Group(*parts)
+
+
+def findings_table(findings: Sequence[Finding]) -> RenderableType:
+    """Status word, code and sentence of each finding, gravest first; skipped ones last, dim."""
+    table = _table("status", "code", "finding")
+    # Chinese has no spaces to break at; folding keeps every character.
+    table.columns[2].ratio, table.columns[2].overflow = 1, "fold"
+    table.expand = True
+    for row in finding_rows(tuple(findings)):
+        text = Text(row.summary)
+        if row.advice:
+            text.append(f" {row.advice}", style="dim")
+        table.add_row(Text(row.word, style=STATUSES[row.status]), row.code, text)
+    for finding in findings:
+        if finding.status is Status.SKIPPED:
+            word = Text(tr("report.status.skipped"), style="dim")
+            table.add_row(word, finding.code, Text(said(finding.message), style="dim"))
+    return table
+
+
+def runs_table(found: Iterable[tuple[Run, Diagnosis]]) -> RenderableType:
+    """One line a run: verdict, name, steps, the step to keep, the headline as far as it fits."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
+    table.add_column(tr("report.table.verdict"), no_wrap=True)
+    table.add_column(tr("report.table.run"), no_wrap=True, overflow="ellipsis", max_width=32)
+    table.add_column(tr("report.table.steps"), justify="right", no_wrap=True)
+    table.add_column(tr("report.table.keep"), justify="right", no_wrap=True)
+    table.add_column(tr("report.table.headline"), no_wrap=True, overflow="ellipsis", ratio=1)
+    for run, diagnosis in found:
+        word = Text(tr(f"report.verdict.{diagnosis.verdict.value}"), style=VERDICTS[diagnosis.verdict.value])
+        keep = ABSENT if diagnosis.recommended_step is None else count(diagnosis.recommended_step)
+        table.add_row(word, Text(run.name), count(run.last_step), keep, Text(said(diagnosis.headline)))
+    return table
+
+
+def checkpoint_table(view: ReportView) -> RenderableType:
+    """Every checkpoint with its loss and the paired difference to the best; ± is half of a 95 % interval."""
+    table = _table("step", "epoch", "tokens", "loss", "diff", "state", "role")
+    for column in table.columns[:5]:
+        column.justify, column.no_wrap = "right", True
+    table.columns[5].min_width, table.columns[6].overflow = 7, "fold"
+    for row in view.checkpoints:
+        roles = [k for k, on in (("chosen", row.chosen), ("best", row.best), ("sweet", row.sweet)) if on]
+        table.add_row(
+            count(row.step),
+            plain(row.epoch, 2),
+            compact(row.tokens),
+            plain(row.loss) + _half(row.interval),
+            "0" if row.best else signed(row.diff) + _half(row.diff_interval),
+            tr(f"report.state.{row.state}"),
+            tr("report.list_comma").join(tr(f"report.role.{r}") for r in roles[:2]),
+            style="bold" if row.chosen else "",
+        )
+    return table
+
+
+class ProbeGrid:
+    """Behaviours × checkpoints; where the console is too narrow, in several tables one below the other."""
+
+    def __init__(self, table: ProbeTable, chosen: int | None = None) -> None:
+        self.shown = checklist(table, chosen)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The tables, then what their signs mean."""
+        titles = max((cell_len(row.title) for row in self.shown.rows), default=0)
+        cells = [c for row in self.shown.rows for c in row.cells if c]
+        widest = max((max(cell_len(c.value) + 2, cell_len(c.interval)) for c in cells), default=4)
+        room = (options.max_width - min(titles, options.max_width // 3) - 4) // (max(widest, 6) + 3)
+        for first in range(0, len(self.shown.steps), max(room, 1)):
+            yield self._part(first, first + max(room, 1))
+        yield Text(tr("report.check.legend"), style="dim")
+
+    def _part(self, first: int, last: int) -> Table:
+        out = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        out.add_column(tr("report.table.behaviour"), overflow="fold")
+        for step in self.shown.steps[first:last]:
+            name = tr("report.table.base") if step == 0 else count(step)
+            kept = step == self.shown.chosen
+            head = Text(f"{name}\n{tr('report.term.keep')}" if kept else name, style="bold magenta" if kept else "")
+            out.add_column(head, justify="right", no_wrap=True)
+        for row in self.shown.rows:
+            out.add_row(Text(row.title), *(_probe_cell(c) for c in row.cells[first:last]))
+        return out
+
+
+def probe_table(table: ProbeTable, chosen: int | None = None) -> RenderableType:
+    """Value and mark of each behaviour at each checkpoint, the interval on the line under them."""
+    return ProbeGrid(table, chosen)
+
+
+def _half(interval: tuple[float, float] | None) -> str:
+    return f" ± {plain((interval[1] - interval[0]) / 2)}" if interval else ""
+
+
+def _probe_cell(cell: CheckCell | None) -> Text:
+    if cell is None:
+        return Text(ABSENT, style="dim")
+    sign = SIGNS[cell.mark]
+    text = Text(f"{cell.value} {sign}" if sign else cell.value, style=MARKS[cell.mark])
+    return text.append(f"\n{cell.interval}", style="dim")
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in names:
+        table.add_column(tr(f"report.table.{name}"))
+    return table
+
+
+def _grid() -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column()
+    return table

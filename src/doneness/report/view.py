@@ -1,0 +1,174 @@
+"""What the report shows, as plain values: no markup, no computation, one language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from doneness.report.curve import Curve
+from doneness.report.decisions import Stretch
+
+
+@dataclass(frozen=True, slots=True)
+class KeyNumber:
+    """One of the three numbers behind the verdict: what it is, the number, and what it rests on."""
+
+    label: str
+    value: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRow:
+    """One checkpoint.
+
+    Attributes:
+        loss, interval: evaluation loss, nats per target token, and its 95 % interval.
+        diff, diff_interval: paired difference of loss to the best checkpoint, with 95 % interval.
+        n: paired examples behind `diff`.
+        state: "kept" (on disk), "gone" (rotated away) or "unsaved" (evaluated, never written).
+    """
+
+    step: int
+    epoch: float | None
+    tokens: float | None
+    loss: float | None
+    interval: tuple[float, float] | None
+    diff: float | None
+    diff_interval: tuple[float, float] | None
+    n: int
+    state: str
+    sweet: bool
+    best: bool
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CheckCell:
+    """One behaviour of one checkpoint, written out; `mark` is base, better, same, worse or unsure.
+
+    `number`, `low` and `high` are the same value and interval as numbers, for the small multiples.
+    """
+
+    step: int
+    number: float
+    low: float
+    high: float
+    value: str
+    interval: str
+    mark: str
+    n: int
+    diff: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """One behaviour over the checkpoints; a cell is None where that checkpoint was not asked."""
+
+    name: str
+    title: str
+    better: str
+    unit: str
+    guard: bool
+    cells: tuple[CheckCell | None, ...]
+    turning: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checklist:
+    """Behaviours × checkpoints; `vetoed` holds the steps a guard ruled out, with the sentence."""
+
+    steps: tuple[int, ...]
+    rows: tuple[CheckRow, ...]
+    chosen: int | None
+    vetoed: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Part of an answer: "same", "new" (not in the answer before) or "gone" (only in the one before)."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """One checkpoint's answer; `change` is first, same, changed or rewritten, against the answer before."""
+
+    step: int
+    pieces: tuple[Piece, ...]
+    change: str
+    tokens: int
+    capped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionRow:
+    """One question with its answers from base to the last checkpoint."""
+
+    id: str
+    behaviour: str
+    title: str
+    prompt: str
+    reference: str
+    answers: tuple[AnswerRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRow:
+    """One finding, written out."""
+
+    code: str
+    status: str
+    word: str
+    summary: str
+    value: str
+    interval: str
+    threshold: str
+    n: int
+    where: str
+    advice: str
+    evidence: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that was not checked or is not shown, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """One report.
+
+    Attributes:
+        lang: "en" or "zh"; every text in the view is in it.
+        command: what to type next, or None.
+        first_question: the question shown open; the others lie behind a fold.
+        recipe: sections of (key, value) pairs.
+        facts: versions and seeds, as (name, value) pairs.
+    """
+
+    lang: str
+    run: str
+    source: str
+    verdict: str
+    verdict_word: str
+    headline: str
+    advice: str
+    reasons: tuple[str, ...]
+    command: str | None
+    key_numbers: tuple[KeyNumber, ...]
+    curve: Curve
+    checkpoints: tuple[CheckpointRow, ...]
+    checklist: Checklist | None
+    questions: tuple[QuestionRow, ...]
+    timeline: tuple[Stretch, ...]
+    findings: tuple[FindingRow, ...]
+    missing: tuple[Missing, ...]
+    recipe: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    card: str | None
+    facts: tuple[tuple[str, str], ...]

@@ -1,0 +1,179 @@
+"""Run: one training run, whoever trained it. What it lacks is absent, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+TRAIN_LOSS = "train/loss"
+EVAL_LOSS = "eval/loss"
+LEARNING_RATE = "train/learning_rate"
+GRAD_NORM = "train/grad_norm"
+
+
+@dataclass(frozen=True)
+class Series:
+    """One column over steps; all arrays have the length of `step`, NaN where the log is silent.
+
+    Attributes:
+        step: optimizer steps done when the value was taken, ascending.
+        value: the value itself.
+        epoch: passes over the training data, fractional.
+        tokens: tokens seen, padding apart.
+        targets: target tokens seen (those that carry loss).
+        time: seconds of training since the start, pauses apart.
+    """
+
+    step: Ints
+    value: Floats
+    epoch: Floats
+    tokens: Floats
+    targets: Floats
+    time: Floats
+
+    @classmethod
+    def of(cls, step: Any, value: Any, **columns: Any) -> Series:
+        """Build a series from sequences; columns that are not given are NaN."""
+        steps = np.asarray(step, dtype=np.int64)
+        values = np.asarray(value, dtype=np.float64)
+        if steps.shape != values.shape or steps.ndim != 1:
+            raise ValueError(f"step and value must be vectors of one length, got {steps.shape} and {values.shape}")
+        rest = {
+            name: np.asarray(columns[name], dtype=np.float64)
+            if columns.get(name) is not None
+            else np.full(steps.shape, np.nan)
+            for name in ("epoch", "tokens", "targets", "time")
+        }
+        return cls(steps, values, **rest)
+
+    def __len__(self) -> int:
+        return int(self.step.size)
+
+    def upto(self, step: int) -> Series:
+        """The part up to and including `step`."""
+        keep = self.step <= step
+        return Series(*(getattr(self, name)[keep] for name in ("step", "value", "epoch", "tokens", "targets", "time")))
+
+    def axis(self, name: str) -> Floats:
+        """The column to draw on the x-axis: step, epoch, tokens, targets or time."""
+        column: Any = getattr(self, name)
+        return np.asarray(column, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class ExampleLosses:
+    """One evaluation, example by example.
+
+    Attributes:
+        step: optimizer steps done.
+        ids: example ids, unique, in the order evaluated; shape (n,).
+        nll: summed negative log-likelihood of each example's target tokens, in nats; shape (n,).
+        tokens: number of target tokens of each example; shape (n,).
+    """
+
+    step: int
+    ids: NDArray[np.str_]
+    nll: Floats
+    tokens: Ints
+
+    @property
+    def mean(self) -> float:
+        """Token-weighted mean loss, nats per target token."""
+        return float(self.nll.sum() / self.tokens.sum())
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that the run wrote; `exists` is False where it was rotated away."""
+
+    step: int
+    path: Path | None
+    exists: bool
+
+
+@dataclass(frozen=True)
+class Event:
+    """Anything that is not a number over steps: decisions, resumes, errors."""
+
+    kind: str
+    step: int
+    data: Mapping[str, Any]
+    at: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run.
+
+    Attributes:
+        name: what to call it.
+        path: where it was read from; None for a run made in memory.
+        kind: the format it was read from ("journal", "hf_trainer", "synthetic", …).
+        meta: facts about the run where known: planned_steps, warmup_steps, steps_per_epoch,
+            vocab_size, train_rows, eval_rows, method, model, seed, versions, …
+        series: columns by name, "train/loss", "eval/loss", "train/learning_rate", …
+        events: what happened, in order.
+        checkpoints: those written, in order of step.
+        example_source: loads the per-example losses of one evaluation by step; None where the
+            log has none for that step.
+        notes: what the reader had to leave out or repair, one line each.
+    """
+
+    name: str
+    path: Path | None = None
+    kind: str = "synthetic"
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    series: Mapping[str, Series] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    example_steps: tuple[int, ...] = ()
+    example_source: Callable[[int], ExampleLosses] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def train(self) -> Series | None:
+        """Training loss, where logged."""
+        return self.series.get(TRAIN_LOSS)
+
+    @property
+    def evals(self) -> Series | None:
+        """Evaluation loss of the main evaluation set, where logged."""
+        return self.series.get(EVAL_LOSS)
+
+    @property
+    def last_step(self) -> int:
+        """The last step that any column speaks of; 0 for an empty run."""
+        return max((int(s.step[-1]) for s in self.series.values() if len(s)), default=0)
+
+    @cached_property
+    def examples(self) -> tuple[ExampleLosses, ...]:
+        """Per-example evaluations in order of step; empty where the log has none."""
+        if self.example_source is None:
+            return ()
+        return tuple(self.example_source(step) for step in self.example_steps)
+
+    def number(self, key: str) -> float | None:
+        """A numeric fact of `meta`, or None."""
+        value = self.meta.get(key)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
+        return float(value)
+
+    def until(self, step: int) -> Run:
+        """The run as it was at `step`: nothing later is left in it."""
+        return replace(
+            self,
+            series={name: part for name, s in self.series.items() if len(part := s.upto(step))},
+            events=tuple(e for e in self.events if e.step <= step),
+            checkpoints=tuple(c for c in self.checkpoints if c.step <= step),
+            example_steps=tuple(s for s in self.example_steps if s <= step),
+        )

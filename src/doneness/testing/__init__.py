@@ -1,0 +1,4 @@
+"""For tests, ours and yours: runs with planted truth, and a model that needs no download.
+
+Nothing else in doneness imports this package.
+"""

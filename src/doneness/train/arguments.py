@@ -1,0 +1,68 @@
+"""The recipe in the words of transformers and TRL."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from doneness.config import Recipe
+from doneness.models import pick_dtype
+
+_SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine", "wsd": "warmup_stable_decay"}
+
+
+def total_steps(recipe: Recipe, rows: int) -> int:
+    """Optimizer steps of the whole run; the last, smaller batch of an epoch is a step too."""
+    if recipe.schedule.max_steps:
+        return recipe.schedule.max_steps
+    return math.ceil(recipe.schedule.epochs * steps_per_epoch(recipe, rows))
+
+
+def steps_per_epoch(recipe: Recipe, rows: int) -> int:
+    """Optimizer steps in one pass: batches of micro_batch rows, accumulated to batch_size."""
+    batches = math.ceil(rows / recipe.optimizer.micro_batch)
+    return math.ceil(batches / (recipe.optimizer.batch_size // recipe.optimizer.micro_batch))
+
+
+def training_arguments(recipe: Recipe, folder: Path, steps: int, device: str) -> Any:
+    """An SFTConfig that trains exactly what the recipe says and nothing else."""
+    from trl import SFTConfig
+
+    optimizer, schedule = recipe.optimizer, recipe.schedule
+    dtype = pick_dtype(recipe.model.dtype, device)
+    scheduler_kwargs: dict[str, Any] = {}
+    if schedule.kind == "wsd":
+        decay = max(1, round(schedule.decay_share * steps))
+        scheduler_kwargs = {"num_decay_steps": decay, "min_lr_ratio": 0.0}
+    return SFTConfig(
+        output_dir=str(folder),
+        max_steps=steps,
+        per_device_train_batch_size=optimizer.micro_batch,
+        gradient_accumulation_steps=optimizer.batch_size // optimizer.micro_batch,
+        learning_rate=optimizer.learning_rate,
+        weight_decay=optimizer.weight_decay,
+        max_grad_norm=optimizer.max_grad_norm,
+        optim=optimizer.name,
+        lr_scheduler_type=_SCHEDULES[schedule.kind],
+        lr_scheduler_kwargs=scheduler_kwargs,
+        warmup_steps=schedule.warmup_steps,
+        **({"gradient_checkpointing": True} if optimizer.gradient_checkpointing else {}),
+        seed=recipe.run.seed,
+        data_seed=recipe.run.seed,
+        bf16=dtype == "bfloat16" and device.startswith("cuda"),
+        fp16=dtype == "float16",
+        use_cpu=device == "cpu",
+        logging_steps=1,
+        logging_nan_inf_filter=False,  # a NaN must be seen as one
+        eval_strategy="no",  # the callback asks for evaluations and checkpoints, step by step
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_num_workers=0,
+        dataloader_pin_memory=device != "cpu",
+        remove_unused_columns=False,
+        max_length=None,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        restore_callback_states_from_checkpoint=False,
+    )

@@ -1,0 +1,84 @@
+"""TRL's SFTTrainer with three things changed: evaluation, checkpoints, and counting tokens."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from trl import SFTTrainer
+
+from doneness.core import StorageError, disk_faults, tr
+from doneness.runs.atomic import sync_folder
+
+PARTIAL = ".partial"
+
+
+class EvidenceTrainer(SFTTrainer):  # type: ignore[misc]
+    """Evaluates example by example, writes checkpoints atomically, and counts what it saw.
+
+    Attributes:
+        score: called for every evaluation; returns its metrics.
+        tokens_seen, targets_seen: exact, padding apart.
+    """
+
+    def __init__(self, *args: Any, score: Callable[[], dict[str, float]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.score = score
+        self.tokens_seen = 0
+        self.targets_seen = 0
+        self._saving = False
+        self.control: Any
+
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """TRL's loss: summed over target tokens, divided by those of the whole accumulated batch."""
+        self.tokens_seen += int(inputs["attention_mask"].sum())
+        self.targets_seen += int((inputs["labels"][:, 1:] != -100).sum())
+        return super().compute_loss(model, inputs, *args, **kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Score the evaluation rows and tell the callbacks, as the Trainer's own would."""
+        metrics = self.score()
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """The report says what a card would; a README per checkpoint would only repeat it."""
+
+    def _get_output_dir(self, trial: Any) -> str:
+        run = super()._get_output_dir(trial)
+        return str(Path(run) / PARTIAL) if self._saving else run
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Write under `.partial`, force it onto the disk, then rename: a checkpoint is whole or not there."""
+        run = Path(self.args.output_dir)
+        name = f"checkpoint-{self.state.global_step}"
+        partial = run / PARTIAL
+        shutil.rmtree(partial, ignore_errors=True)
+        self._saving = True
+        try:
+            with disk_faults(run / name):
+                super()._save_checkpoint(model, trial)
+                for file in (partial / name).iterdir():
+                    _sync_file(file)
+                shutil.rmtree(run / name, ignore_errors=True)
+                (partial / name).rename(run / name)
+                sync_folder(run)
+        except Exception as error:
+            if isinstance(error, StorageError) or shutil.disk_usage(run).free > 1 << 20:
+                raise
+            # torch reports a full disk as a failed assertion of its archive writer, without the cause.
+            raise StorageError(tr("train.disk_full", path=run / name)) from error
+        finally:
+            self._saving = False
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _sync_file(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,153 @@
+"""What a recipe will cost, before it is run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from doneness.config import Recipe
+from doneness.core import Finding
+from doneness.plan import (
+    Budget,
+    Duration,
+    Memory,
+    ModelShape,
+    Proposal,
+    Rate,
+    Setup,
+    advise,
+    budget,
+    estimate_memory,
+    estimate_time,
+)
+from doneness.plan.measure import measure_rate
+from doneness.workflows.rows import encode_recipe_rows, read_recipe_rows
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A recipe's cost and what is unusual about it.
+
+    Attributes:
+        looks: steps at which the evaluation rows are scored, step 0 apart.
+        memory, advice: None and empty where the model's config.json is not at hand.
+        rate, duration: None unless a few steps were measured.
+    """
+
+    recipe: Recipe
+    budget: Budget
+    eval_rows: int
+    eval_tokens: int
+    looks: tuple[int, ...]
+    memory: Memory | None
+    advice: tuple[Finding, ...]
+    rate: Rate | None
+    duration: Duration | None
+
+
+def plan_recipe(recipe: Recipe, measure: bool = False) -> Planned:
+    """Count rows, tokens and steps exactly, estimate memory, and measure the speed where asked.
+
+    Raises:
+        DonenessError: data or model cannot be used.
+    """
+    from doneness.models import load_tokenizer, read_config
+    from doneness.train import evaluation_steps, total_steps
+
+    rows = read_recipe_rows(recipe)
+    encoded = encode_recipe_rows(load_tokenizer(recipe.model.path), rows, recipe.data)
+    train, held_out = encoded.train.rows, encoded.eval.rows if encoded.eval else ()
+    steps = total_steps(recipe, len(train))
+    found = budget(
+        [len(r.ids) + r.cut for r in train],
+        [r.targets + r.cut for r in train],
+        recipe.optimizer.batch_size,
+        recipe.optimizer.micro_batch,
+        max_steps=steps,
+        max_length=recipe.data.max_length,
+    )
+    looks = evaluation_steps(steps, recipe.evaluation.every) if held_out else ()
+    eval_tokens = sum(len(r.ids) for r in held_out)
+    config = read_config(recipe.model.path)
+    shape = ModelShape.from_config(config) if config else None
+    rate = _measured(recipe, train) if measure else None
+    return Planned(
+        recipe=recipe,
+        budget=found,
+        eval_rows=len(held_out),
+        eval_tokens=eval_tokens,
+        looks=looks,
+        memory=estimate_memory(shape, _setup(recipe, found.longest)) if shape else None,
+        advice=advise(_proposal(recipe, shape, found, len(held_out))) if shape else (),
+        rate=rate,
+        duration=_duration(found, eval_tokens, len(looks), rate),
+    )
+
+
+def _duration(found: Budget, eval_tokens: int, looks: int, rate: Rate | None) -> Duration | None:
+    if rate is None:
+        return None
+    padded = found.total_tokens / (1 - found.padding_share)
+    return estimate_time(found.steps, padded, eval_tokens * (looks + 1), rate)
+
+
+def _setup(recipe: Recipe, longest: int) -> Setup:
+    from doneness.models import pick_device, pick_dtype
+
+    device = pick_device(recipe.model.device)
+    dtype = pick_dtype(recipe.model.dtype, device)
+    short: dict[str, Literal["fp32", "amp", "bf16", "fp16"]] = {
+        "float32": "fp32",
+        "bfloat16": "bf16",
+        "float16": "fp16",
+    }
+    optimizer = {"adamw_torch": "adamw"}.get(recipe.optimizer.name, recipe.optimizer.name)
+    return Setup(
+        method="lora" if recipe.method.kind == "lora" else "full",
+        micro_batch=max(recipe.optimizer.micro_batch, 1),
+        seq=longest,
+        rank=recipe.method.rank,
+        targets=_targets(recipe),
+        dtype=short[dtype],
+        checkpointing=recipe.optimizer.gradient_checkpointing,
+        optimizer=optimizer,
+        device="cuda" if device.startswith("cuda") else "cpu",
+    )
+
+
+def _proposal(recipe: Recipe, shape: ModelShape, found: Budget, eval_rows: int) -> Proposal:
+    return Proposal(
+        shape=shape,
+        budget=found,
+        learning_rate=recipe.optimizer.learning_rate,
+        method="lora" if recipe.method.kind == "lora" else "full",
+        rank=recipe.method.rank,
+        alpha=float(recipe.method.alpha),
+        targets=_targets(recipe),
+        warmup_steps=recipe.schedule.warmup_steps,
+        eval_rows=eval_rows,
+    )
+
+
+def _targets(recipe: Recipe) -> tuple[str, ...]:
+    return tuple(name.strip() for name in recipe.method.targets.split(","))
+
+
+def _measured(recipe: Recipe, train: tuple[Any, ...]) -> Rate | None:
+    """The speed of four micro-batches, the first to warm up; None where there are not two."""
+    from doneness.models import load_model, require
+    from doneness.train.method import apply_method
+
+    torch = require("torch")
+    require("peft")
+    if recipe.run.threads:
+        torch.set_num_threads(recipe.run.threads)
+    size = recipe.optimizer.micro_batch
+    groups = [train[i : i + size] for i in range(0, min(len(train), 4 * size), size)]
+    groups = [g for g in groups if len(g) == size]
+    if len(groups) < 2:
+        return None
+    model = load_model(recipe.model.path, recipe.model.dtype, recipe.model.device).model
+    model = apply_method(model, recipe.method, recipe.run.seed)
+    model.train()
+    return measure_rate(model, [[r.ids for r in g] for g in groups], [[r.start for r in g] for g in groups])

@@ -1,0 +1,108 @@
+"""Train a recipe: new, resumed, or already done."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from doneness.config import Recipe, build_recipe, dump_recipe
+from doneness.core import DonenessError, tr
+from doneness.runs import Run, read, read_records
+from doneness.runs.atomic import write_text
+from doneness.runs.journal import FILE
+from doneness.workflows.rows import encode_recipe_rows, read_recipe_rows
+from doneness.workflows.rules import rule_of
+
+if TYPE_CHECKING:
+    from doneness.train.callback import Watcher
+
+RECIPE = "recipe.toml"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained run; `already` when there was nothing left to train."""
+
+    run: Run
+    ending: str
+    already: bool
+
+
+def train_run(recipe: Recipe, watcher: Watcher) -> Trained:
+    """Train `recipe` in its folder; resumes what was begun there and keeps what was finished.
+
+    Raises:
+        DonenessError: data, model or folder cannot be used; nothing half-written is left.
+        KeyboardInterrupt: interrupted; everything is saved.
+    """
+    folder = Path(recipe.run.folder)
+    ending = finished(folder)
+    _refuse_other_recipe(folder, recipe)
+    if ending:
+        return Trained(read(folder)[0], ending, already=True)
+    # Everything that can be wrong with the input is found before anything is written.
+    rows = read_recipe_rows(recipe)
+    from doneness.models import load_model, require
+
+    torch = require("torch")
+    for module in ("transformers", "peft", "trl", "datasets"):
+        require(module)
+    if recipe.run.threads:
+        torch.set_num_threads(recipe.run.threads)
+    loaded = load_model(recipe.model.path, recipe.model.dtype, recipe.model.device)
+    encoded = encode_recipe_rows(loaded.tokenizer, rows, recipe.data)
+    if not (folder / RECIPE).is_file():
+        write_text(folder / RECIPE, dump_recipe(recipe))
+    from doneness.train.loop import train
+
+    result = train(recipe, encoded, loaded, rule_of(recipe.stopping), watcher)
+    return Trained(read(folder)[0], result.ending, already=False)
+
+
+def finished(folder: Path) -> str | None:
+    """How the run in `folder` ended, or None where it has not."""
+    if not (folder / FILE).is_file():
+        return None
+    records, _ = read_records(folder / FILE)
+    end = next((r for r in reversed(records) if r["kind"] in ("end", "resume")), None)
+    return str(end["reason"]) if end and end["kind"] == "end" else None
+
+
+def recipe_of(folder: Path) -> Recipe | None:
+    """The resolved recipe that a run folder was trained with, or None where it has none.
+
+    Raises:
+        DonenessError: the recipe was damaged.
+    """
+    place = folder / RECIPE
+    if not place.is_file():
+        return None
+    try:
+        return build_recipe(tomllib.loads(place.read_text(encoding="utf-8")), where=str(place))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DonenessError(tr("workflows.recipe_damaged", path=str(place), reason=str(error))) from error
+
+
+def _refuse_other_recipe(folder: Path, recipe: Recipe) -> None:
+    before = recipe_of(folder)
+    if before is None:
+        return
+    changed = _differences(before, recipe)
+    if changed:
+        raise DonenessError(tr("workflows.other_recipe", folder=str(folder), changed="; ".join(changed)))
+
+
+def _differences(before: Recipe, now: Recipe) -> list[str]:
+    """What would make the resumed run another run; where it lies and how it speaks does not."""
+    free = {("run", "folder"), ("report", "lang"), ("report", "data_card")}
+    found = []
+    for section in before.__dataclass_fields__:
+        old: dict[str, Any] = vars(getattr(before, section))
+        new: dict[str, Any] = vars(getattr(now, section))
+        free_section = section == "probes"  # probes are asked after training and may change
+        for key in old:
+            if old[key] != new[key] and (section, key) not in free and not free_section:
+                found.append(f"{section}.{key} = {old[key]!r} there, {new[key]!r} here")
+    return found

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+from doneness.core import Message, language, say, speaking, tr
+from doneness.core.catalogue import entries
+
+SOURCE = Path(__file__).parents[2] / "src" / "doneness"
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def test_both_languages_have_the_same_keys_and_placeholders() -> None:
+    english, chinese = entries("en"), entries("zh")
+    assert len(english) > 200
+    assert set(english) == set(chinese)
+    differing = [k for k in english if placeholders(english[k]) != placeholders(chinese[k])]
+    assert differing == []
+
+
+def test_chinese_entries_are_chinese() -> None:
+    sentences = {k: v for k, v in entries("zh").items() if len(entries("en")[k].split()) > 4}
+    untranslated = [k for k, v in sentences.items() if not re.search(r"[\u3400-\u9fff]", v)]
+    assert untranslated == []
+
+
+def test_every_key_named_in_the_source_exists() -> None:
+    called = re.compile(r'\b(?:say|tr)\(\s*"([a-z_0-9.]+)"')
+    used = {key for file in SOURCE.rglob("*.py") for key in called.findall(file.read_text(encoding="utf-8"))}
+    assert len(used) > 60
+    assert sorted(used - set(entries("en"))) == []
+
+
+def test_a_message_speaks_the_readers_language() -> None:
+    message = say("probe.choice.only", step=48)
+    assert "48" in message.text("en")
+    assert "48" in message.text("zh")
+    assert message.text("en") != message.text("zh")
+    with speaking("zh"):
+        assert str(message) == message.text("zh")
+        assert tr("probe.choice.only", step=48) == message.text("zh")
+
+
+def test_a_message_survives_json_with_messages_inside() -> None:
+    inner = say("probe.knowledge.title")
+    message = say("probe.choice.better", behaviours=say("probe.choice.join", left=inner, right=inner))
+    assert Message.from_dict(message.to_dict()) == message
+    assert Message.from_dict(message.to_dict()).text("zh") == message.text("zh")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [("DONENESS_LANG", "zh", "zh"), ("LANG", "zh_CN.UTF-8", "zh"), ("LANG", "de_DE.UTF-8", "en"), ("LANG", "", "en")],
+)
+def test_the_environment_chooses(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: str) -> None:
+    monkeypatch.setenv(variable, value)
+    assert language() == expected

@@ -1,0 +1,35 @@
+"""How often a curve that is flat is called overfitting at any of its 20 looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from doneness.core import Finding
+from doneness.runs import Run
+from doneness.testing import synthetic as make
+
+Judge = Callable[..., Finding]
+
+
+def _ever_failed(judge: Judge, code: str, run: Run) -> bool:
+    assert run.evals is not None
+    return any(judge(code, run.until(int(step))).status.value == "fail" for step in run.evals.step[2:])
+
+
+@pytest.mark.parametrize("noise", [0.003, 0.016])
+def test_per_example_losses(judge: Judge, noise: float) -> None:
+    alarms = [_ever_failed(judge, "CV02", make.flat_run(seed=s, rows=100, noise=noise)) for s in range(60)]
+    assert np.mean(alarms) <= 0.05
+
+
+def test_means_only(judge: Judge) -> None:
+    alarms = [_ever_failed(judge, "CV03", make.flat_run(seed=s, rows=0, noise=0.027)) for s in range(60)]
+    assert np.mean(alarms) <= 0.07  # 5 % asked for; 60 runs cannot tell 5 from 7
+
+
+def test_a_flat_curve_seen_once_at_its_end(judge: Judge) -> None:
+    alarms = [judge("CV03", make.flat_run(seed=s, rows=0, noise=0.027)).status.value == "fail" for s in range(200)]
+    assert np.mean(alarms) <= 0.03

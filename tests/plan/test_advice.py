@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from doneness.core import Finding, Status, speaking
+from doneness.plan import ModelShape, Proposal, advise, budget, recommended_rate
+
+SHAPE = ModelShape(16, 2048, 8192, 32, 8, 64, 128256, tied=True)
+MADE = budget([100] * 4000, [40] * 4000, 16, 4, epochs=2)
+GOOD = Proposal(SHAPE, MADE, 4.9e-4, warmup_steps=20, eval_rows=600)
+
+
+def found(plan: Proposal, code: str) -> Finding:
+    return next(finding for finding in advise(plan) if finding.code == code)
+
+
+def test_a_sound_plan_passes() -> None:
+    assert {finding.code: finding.status for finding in advise(GOOD)} == {f"PL0{i}": Status.PASS for i in range(1, 7)}
+
+
+def test_recommended_rates_of_the_formula() -> None:
+    assert recommended_rate(SHAPE) == pytest.approx(4.9e-4, rel=0.01)
+    assert recommended_rate(replace(SHAPE, hidden=3072)) == pytest.approx(3.6e-4, rel=0.01)
+    assert recommended_rate(replace(SHAPE, hidden=4096, family="qwen3")) == pytest.approx(4.7e-4, rel=0.01)
+    assert recommended_rate(replace(SHAPE, hidden=576)) == 5e-4
+    assert recommended_rate(SHAPE, "full") == pytest.approx(recommended_rate(SHAPE) / 10)
+    assert recommended_rate(SHAPE, epochs=4) == pytest.approx(recommended_rate(SHAPE) / 2)
+    assert recommended_rate(SHAPE, stage="dpo") == 1e-5
+    eight = ModelShape(32, 4096, 14336, 32, 8, 128, 128256, family="mistral")
+    assert recommended_rate(eight) == pytest.approx(2e-4, rel=0.01)
+    assert recommended_rate(replace(eight, layers=8)) == pytest.approx(5e-4)
+
+
+def test_alpha_times_rate_decides() -> None:
+    assert found(replace(GOOD, alpha=128.0), "PL01").status is Status.WARN
+    assert found(replace(GOOD, alpha=128.0, learning_rate=1.2e-4), "PL01").status is Status.PASS
+    high = found(replace(GOOD, alpha=128.0, learning_rate=2e-3), "PL01")
+    assert high.status is Status.FAIL
+    assert high.advice is not None
+    assert high.advice.args["to_set"] * 128 / 32 == pytest.approx(recommended_rate(SHAPE))
+    assert found(replace(GOOD, rslora=True), "PL01").status is Status.WARN
+    assert found(replace(GOOD, learning_rate=5e-5), "PL01").status is Status.WARN
+    assert found(replace(GOOD, method="full", learning_rate=5e-5, alpha=999.0), "PL01").status is Status.PASS
+
+
+def test_steps_and_epochs() -> None:
+    few = found(replace(GOOD, budget=budget([100] * 400, [40] * 400, 64, 4, epochs=3)), "PL02")
+    assert (few.status, few.value) == (Status.WARN, 21.0)
+    assert few.advice is not None
+    assert few.advice.args["batch"] == 6
+    many = replace(GOOD, budget=budget([100] * 4000, [40] * 4000, 16, 4, epochs=6))
+    assert found(many, "PL02").status is Status.WARN
+    assert found(replace(many, goal="reasoning"), "PL02").status is Status.PASS
+    tables = found(replace(GOOD, budget=budget([1] * 20_000, [1] * 20_000, 16, 4, epochs=1)), "PL02").evidence
+    assert tables["folk_tables"] == {"Unsloth": "1–3", "first table by size": "2–5", "second table by size": "5–8"}
+
+
+def test_capacity() -> None:
+    tight = found(
+        replace(GOOD, rank=1, targets=("q",), loss=2.0, budget=replace(MADE, target_tokens=2_000_000)), "PL03"
+    )
+    assert tight.status is Status.WARN
+    assert tight.advice is not None
+    trained = SHAPE.lora_parameters(1, ("q",))
+    assert tight.value == pytest.approx(2e6 * 2.0 / 0.6931472 / (2 * trained))
+    assert tight.advice.args["needed_rank"] == 45
+    assert found(replace(GOOD, method="full", learning_rate=5e-5), "PL03").status is Status.PASS
+
+
+def test_evaluation_size() -> None:
+    small = found(replace(GOOD, eval_rows=100), "PL04")
+    assert small.status is Status.WARN
+    assert small.message.args["detects"] == pytest.approx(2.8 * 0.06 / 10)
+    assert small.message.args["needed"] == 502
+    assert found(replace(GOOD, eval_rows=502), "PL04").status is Status.PASS
+    assert found(replace(GOOD, eval_rows=501), "PL04").status is Status.WARN
+    assert found(replace(GOOD, eval_rows=0), "PL04").status is Status.FAIL
+
+
+def test_batch_and_warmup() -> None:
+    big = replace(GOOD, budget=budget([10] * 40_000, [4] * 40_000, 128, 4, epochs=1))
+    assert found(big, "PL05").status is Status.WARN
+    assert found(replace(big, method="full"), "PL05").status is Status.PASS
+    assert found(replace(GOOD, warmup_steps=0), "PL06").status is Status.WARN
+    assert found(replace(GOOD, warmup_steps=200), "PL06").status is Status.WARN
+
+
+def test_both_languages_carry_the_same_numbers() -> None:
+    poor = replace(GOOD, learning_rate=1.0, eval_rows=50, warmup_steps=0, rank=1, targets=("q",), loss=900.0)
+    poor = replace(poor, budget=budget([100] * 900, [40] * 900, 128, 4, epochs=3))
+    plans = [GOOD, poor, replace(poor, method="full", eval_rows=0, learning_rate=1e-9, warmup_steps=9),
+             replace(GOOD, budget=budget([9] * 4000, [4] * 4000, 16, 4, epochs=9), learning_rate=1e-6)]  # fmt: skip
+    seen = set()
+    for finding in (finding for plan in plans for finding in advise(plan)):
+        json.dumps(finding.to_dict())
+        seen.add(finding.message.key)
+        assert (finding.advice is None) == (finding.status is Status.PASS)
+        for message in (finding.message, *([finding.advice] if finding.advice else [])):
+            numbers = []
+            for lang in ("en", "zh"):
+                with speaking(lang):
+                    numbers.append(sorted(re.findall(r"\d[\d,.e+-]*\d|\d", message.text())))
+            assert numbers[0] == numbers[1], message.key
+    assert len(seen) >= 14

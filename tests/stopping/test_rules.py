@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from doneness.core import LANGUAGES, Action, StopDecision, Verdict
+from doneness.runs import EVAL_LOSS, ExampleLosses, Run, Series
+from doneness.stopping import EvidenceRule, PatienceRule, StopRule, first_stop, replay
+from doneness.testing import synthetic as make
+
+NAN = float("nan")
+
+
+def _evals(*loss: float) -> Run:
+    return Run("patience", series={EVAL_LOSS: Series.of([10 * (i + 1) for i in range(len(loss))], loss)})
+
+
+# patience, threshold, losses, step of the stop; by EarlyStoppingCallback of transformers with
+# metric_for_best_model="eval_loss" and load_best_model_at_end (best moves on every gain).
+TABLE = [
+    (1, 0.0, (2.0, 1.9, 1.95), 30),
+    (2, 0.0, (2.0, 2.1, 2.2, 1.0), 30),
+    (2, 0.0, (2.0, 2.1, 1.9, 2.0, 2.0), 50),
+    (3, 0.01, (2.0, 1.995, 1.99, 1.985, 1.98), 40),
+    (3, 0.01, (2.0, 1.9, 1.8, 1.7), None),
+    (2, 0.0, (2.0, NAN, NAN), 30),
+    (2, 0.0, (2.0, 2.0, 2.0), 30),
+]
+
+
+@pytest.mark.parametrize(("patience", "threshold", "loss", "stop"), TABLE)
+def test_patience_is_hugging_faces(patience: int, threshold: float, loss: tuple[float, ...], stop: int | None) -> None:
+    decision = first_stop(_evals(*loss), PatienceRule(patience, threshold))
+    assert (decision.step if decision else None) == stop
+
+
+def test_patience_recommends_the_lowest_step_so_far() -> None:
+    decision = first_stop(_evals(2.0, 1.5, 1.6, 1.7, 1.0), PatienceRule(2))
+    assert decision is not None
+    assert decision.recommended_step == 20
+
+
+def test_patience_needs_sense() -> None:
+    with pytest.raises(ValueError, match="patience"):
+        PatienceRule(0)
+
+
+def test_rules_keep_to_the_protocol() -> None:
+    rules: list[StopRule] = [EvidenceRule(), PatienceRule(2, 0.01)]
+    assert [rule.name for rule in rules] == ["evidence", "patience 2, threshold 0.01"]
+    for rule in rules:
+        decision = rule.decide(Run("empty"))
+        assert decision.action is Action.CONTINUE
+        assert decision.reason.text()
+
+
+def test_overfitting_is_stopped_soon_after_the_turn_with_the_best_recommended() -> None:
+    decision = first_stop(make.overfitting_run(rows=500), EvidenceRule())
+    assert decision is not None
+    assert decision.verdict is Verdict.OVERFITTING
+    assert decision.step is not None
+    assert 240 < decision.step <= 450
+    assert decision.recommended_step in range(150, 271)
+
+
+def test_a_settled_run_is_stopped_and_steps_are_saved() -> None:
+    decision = first_stop(make.converged_run(rows=1500), EvidenceRule())
+    assert decision is not None
+    assert decision.verdict is Verdict.CONVERGED
+    assert decision.step is not None
+    assert 100 <= decision.step < 600
+
+
+def test_a_learning_run_goes_on_and_says_why_not_each_verdict() -> None:
+    run = make.learning_run(rows=1500)
+    decisions = replay(run, EvidenceRule())
+    assert run.evals is not None
+    assert [d.step for d in decisions] == run.evals.step.tolist()
+    assert all(d.action is Action.CONTINUE for d in decisions)
+    why = decisions[-1].reason.args["why"]
+    assert set(why.args) == {"broken", "diverged", "overfitting", "converged"}
+    for lang in LANGUAGES:
+        assert decisions[-1].reason.text(lang)
+    assert StopDecision.from_dict(decisions[-1].to_dict()) == decisions[-1]
+
+
+def test_nothing_is_called_converged_before_100_steps() -> None:
+    run = make.converged_run(rows=1500, steps=96, planned=96)
+    assert all(d.verdict is not Verdict.CONVERGED for d in replay(run, EvidenceRule()))
+
+
+def test_the_guard_does_not_bind_overfitting() -> None:
+    decision = first_stop(make.overfitting_run(rise=0.3, rows=800, steps=90), EvidenceRule())
+    assert decision is not None
+    assert decision.verdict is Verdict.OVERFITTING
+
+
+def test_a_resumed_run_decides_the_same() -> None:
+    run = make.overfitting_run(rows=300)
+    rule = EvidenceRule()
+    whole = replay(run, rule)
+    again = [EvidenceRule().decide(run.until(d.step)) for d in whole[10:] if d.step is not None]
+    assert [d.to_dict() for d in whole[10:]] == [d.to_dict() for d in again]
+
+
+def test_replay_reads_each_evaluation_once() -> None:
+    run = make.converged_run(rows=60, evals=8)
+    source, asked = run.example_source, []
+    assert source is not None
+
+    def counted(step: int) -> ExampleLosses:
+        asked.append(step)
+        return source(step)
+
+    from dataclasses import replace
+
+    replay(replace(run, example_source=counted), EvidenceRule())
+    assert sorted(asked) == sorted(run.example_steps)
+
+
+def test_evidence_loses_less_than_patience_where_gains_are_many_and_small() -> None:
+    """A steady fall below the threshold: patience stops while the run improves."""
+    step = np.arange(1, 21) * 30
+    run = Run("slow", series={EVAL_LOSS: Series.of(step, 2.0 - 0.006 * np.arange(20))})
+    patient = first_stop(run, PatienceRule(3, 0.01))
+    assert patient is not None
+    assert first_stop(run, EvidenceRule()) is None
