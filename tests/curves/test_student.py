@@ -17,7 +17,7 @@ def test_quantile_agrees_with_scipy(df: float, p: float) -> None:
 @pytest.mark.parametrize("df", [0.5, 1, 4, 30, 1e7])
 @pytest.mark.parametrize("value", [-40.0, -1.3, 0.0, 0.2, 5.0, math.inf, -math.inf])
 def test_cdf_agrees_with_scipy(df: float, value: float) -> None:
-    assert t_cdf(value, df) == pytest.approx(stats.t.cdf(value, df), abs=1e-8)
+    assert t_cdf(value, df) == pytest.approx(stats.t.cdf(value, df), abs=1e-7)
 
 
 def test_what_cannot_be_known_is_nan() -> None:

@@ -7,7 +7,10 @@ S1 is the sum of relative learning rates, S2 how far the rate has been annealed 
 members are weighted by how well they fit. Without a learning rate S1 is the step itself.
 
 Source: arXiv 2408.11029 (the law). The grid, the prior and the widths are ours; the law was
-validated in pretraining, so a forecast for fine-tuning is a bound, never sole evidence.
+validated in pretraining, so a forecast for fine-tuning is a bound, never sole evidence. Measured:
+the nominal 90 % interval covers 70 to 95 % of synthetic curves at 1 % noise, hardly any at 0.3 % noise
+of those that settle exponentially (there the gain is overstated, never understated), and about 30 % of long
+extrapolations on public logs, which change course for reasons that no law knows.
 """
 
 from __future__ import annotations
@@ -29,8 +32,8 @@ MIN_POINTS = 4
 _ALPHAS = (0.1, 0.3, 0.7, 1.5, 4.0, 10.0)
 _OFFSETS = (0.01, 0.1, 0.4, 1.0)  # of the distance travelled
 _ANNEAL = 0.01  # prior mean and sd of C as a share of the loss [H]
-_WIDEN = 2.5  # no member of the grid is the truth; set by coverage on synthetic and real curves
-_TEMPER = 0.2  # fits of one curve differ by less than independent points would make believe
+_WIDEN = 1.5  # no member of the grid is the truth
+_TEMPER = 0.5  # fits of one curve differ by less than independent points would make believe
 _FAN = 24
 
 

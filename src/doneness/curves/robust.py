@@ -131,10 +131,12 @@ def trend(x: ArrayLike, y: ArrayLike, n_out: int = 200, span: float = 0.2) -> Tr
     at = np.linspace(u[0], u[-1], n_out) if u.size >= 4 else u
     kernel = _kernel(u, at, span) * weight
     # A running median starts it off: a spike must not bend the first fit that is to judge it.
-    trust = _bisquare(v - _running_median(v))
+    # Where most points lie on the curve exactly, a thousandth of their spread still counts as on it.
+    least = 1e-3 * float(np.median(np.abs(v - np.median(v))))
+    trust = _bisquare(v - _running_median(v), least)
     for _ in range(3):
         fitted, _ = _local_lines(u, v, _kernel(u, u, span) * weight * trust, u)
-        trust = _bisquare(v - fitted)
+        trust = _bisquare(v - fitted, least)
     mid, leverage = _local_lines(u, v, kernel * trust, at)
     residual = (v - fitted) ** 2 * trust * weight
     local = kernel * trust
@@ -195,8 +197,8 @@ def _running_median(v: Floats) -> Floats:
     return medians
 
 
-def _bisquare(residual: Floats) -> Floats:
-    scale = max(6.0 * float(np.median(np.abs(residual))), 1e-9 * float(np.abs(residual).max()))
+def _bisquare(residual: Floats, least: float) -> Floats:
+    scale = max(6.0 * float(np.median(np.abs(residual))), least)
     if scale <= 0:
         return np.ones_like(residual)
     weights: Floats = np.clip(1.0 - (residual / scale) ** 2, 0.0, None) ** 2

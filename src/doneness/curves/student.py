@@ -7,7 +7,7 @@ from functools import lru_cache
 from statistics import NormalDist
 
 _NORMAL = NormalDist()
-_MANY = 1e6  # from here on Student's t and the normal agree to eight digits
+_MANY = 1e6  # from here on Student's t and the normal agree to seven digits
 
 
 def t_cdf(value: float, df: float) -> float:

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from doneness.core import Message, say
+from doneness.core import DonenessError, Message, say
 from doneness.curves import (
     CrossFit,
     LossForecast,
@@ -93,6 +93,17 @@ class Case:
     def table(self) -> LossTable | None:
         """Per-example losses, aligned; None with fewer than two evaluations or four shared examples."""
         return _table(self.run.examples)
+
+    @property
+    def tabled(self) -> bool:
+        """Whether there are per-example losses to judge; also where reading them fails.
+
+        The check that needs them then raises, and the runner names the fault: it is not "missing".
+        """
+        try:
+            return self.table is not None
+        except (DonenessError, OSError):
+            return True
 
     @property
     def level(self) -> float:

@@ -29,7 +29,7 @@ _FIRST = 2  # row of the first look: two evaluations come before it
 def _missing(case: Case) -> Message | None:
     if case.preference:
         return say("diagnose.missing.likelihood")
-    return None if case.table is not None else say("diagnose.missing.examples")
+    return None if case.tabled else say("diagnose.missing.examples")
 
 
 def _judge(case: Case) -> Finding:

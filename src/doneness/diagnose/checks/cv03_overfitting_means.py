@@ -36,7 +36,7 @@ Floats = NDArray[np.float64]
 def _missing(case: Case) -> Message | None:
     if case.preference:
         return say("diagnose.missing.likelihood")
-    if case.table is not None:
+    if case.tabled:
         return say("diagnose.missing.means_unneeded")
     return None if case.loss.size else say("diagnose.missing.evals")
 

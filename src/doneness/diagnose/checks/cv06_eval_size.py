@@ -25,7 +25,7 @@ CODE = "CV06"
 def _missing(case: Case) -> Message | None:
     if case.preference:
         return say("diagnose.missing.likelihood")
-    return None if case.table is not None else say("diagnose.missing.examples")
+    return None if case.tabled else say("diagnose.missing.examples")
 
 
 def _judge(case: Case) -> Finding:

@@ -1,0 +1,1 @@
+"""What the claims are measured with; `make bench` runs all of it."""
