@@ -11,9 +11,11 @@ MIN_POINTS = 5
 _NORMAL_MAD = 1.4826
 _LATER = 0.55  # share of the points that count
 _WILD = 2.5  # deviations are cut here, in units of the median's sd
+_ONE_SIDED = 0.05  # share of the squares above the lines below which noise cannot be the cause
+_PRIOR = 2.0  # weight of the usual noise, in evaluations
 
 
-def trajectory_noise(step: ArrayLike, loss: ArrayLike) -> float | None:
+def trajectory_noise(step: ArrayLike, loss: ArrayLike, usual: float | None = None) -> float | None:
     """Standard deviation σ_t of the evaluation losses about their own smooth curve, in nats.
 
     Each point is held against the line through its two neighbours over log(step + 1), where
@@ -22,9 +24,16 @@ def trajectory_noise(step: ArrayLike, loss: ArrayLike) -> float | None:
     even) are cut to that. Only the later half of the points counts, at least five: the opening fall
     is not noise. The small-sample factor was found by simulation of white noise.
 
+    Few points over a steep turn all lie under the lines through their neighbours: that is a bend,
+    since noise would strike out to both sides. Then only what lies above those lines counts, and
+    `usual` stands in for what so few points cannot tell. (Without it nine evaluations never saw
+    a loss that rose by a quarter.)
+
     Args:
         step: steps of the evaluations, ascending; shape (n,).
         loss: mean losses; shape (n,). Non-finite values are left out.
+        usual: noise to reckon with where the points show a bend alone, nats; without it a bend is
+            counted as noise.
 
     Returns:
         σ_t, or None with fewer than five usable points.
@@ -34,6 +43,15 @@ def trajectory_noise(step: ArrayLike, loss: ArrayLike) -> float | None:
         return None
     count = max(MIN_POINTS, math.ceil(_LATER * x.size))
     bend = second_residuals(x[-count:], y[-count:])
+    m = bend.size
+    above = float((np.clip(bend, 0.0, None) ** 2).mean())
+    if usual is not None and above < _ONE_SIDED * float((bend**2).mean()):
+        return min(math.sqrt((_PRIOR * usual**2 + m * 2.0 * above) / (_PRIOR + m)), _spread(bend))
+    return _spread(bend)
+
+
+def _spread(bend: NDArray[np.float64]) -> float:
+    """Robust standard deviation of second residuals, corrected for few of them."""
     m = bend.size
     if m >= 6:
         # What all triples share is the curve's bend, not noise; with fewer a median would eat half of it.

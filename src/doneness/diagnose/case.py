@@ -122,7 +122,8 @@ class Case:
 
     def noise_until(self, count: int) -> float:
         """The same from the first `count` evaluations alone."""
-        found = trajectory_noise(self.step[:count], self.loss[:count])
+        usual = self.params.usual_noise * abs(self.level)
+        found = trajectory_noise(self.step[:count], self.loss[:count], usual)
         return found if found is not None else self.params.fallback_noise * abs(self.level)
 
     @cached_property

@@ -21,6 +21,7 @@ class Params:
         forecast_level: one-sided confidence of the forecast's upper bound, and the level of its interval.
         high_rate: share of the peak learning rate above which a plateau asks for a cooldown, not a stop.
         power: of the minimum detectable effect.
+        usual_noise: trajectory noise as a share of the loss where few evaluations show a bend alone.
         fallback_noise: trajectory noise as a share of the loss while fewer than five evaluations tell it.
     """
 
@@ -33,6 +34,7 @@ class Params:
     forecast_level: float = 0.9
     high_rate: float = 0.2
     power: float = 0.8
+    usual_noise: float = 0.005
     fallback_noise: float = 0.0025
 
     def epsilon(self, loss: float) -> float:
