@@ -125,7 +125,7 @@ def test_no_answer_counts_its_like(tmp_path: Path) -> None:
         (b'["text"]', "row 1: not a JSON object but str"),
         (b'{"text": "a"}', "shape not known (keys: text)"),
         (b'{"prompt": "a"}', '"prompt" is there and "completion" is not'),
-        (b'{"prompt": "a", "chosen": "b", "rejected": "c"}', "doneness align"),
+        (b'{"prompt": "a", "chosen": "b", "rejected": "c"}', "supervised fine-tuning"),
         (b'{"prompt": "a", "completion": {"x": 1}}', '"completion" has to be text, not dict'),
         (b'{"messages": "a"}', '"messages" has to be a list of messages, not str'),
         (b'{"messages": [{"role": "critic", "content": "a"}]}', 'role "critic"'),

@@ -137,7 +137,8 @@ def _epochs(plan: Proposal) -> Finding:
     most = _MOST_EPOCHS[plan.goal]
     wanted = min(max(math.ceil(_STEPS[0] * made.batch_size / made.rows), 1), most)
     upper = min(max(math.ceil(_STEPS[1] * made.batch_size / made.rows), 1), most)
-    smaller = max(1, made.rows * most // (_STEPS[0]))
+    # The batch at which the epochs that may be had give the fewest steps that are enough.
+    smaller = max(1, made.rows * most // _FEW_STEPS)
     numbers = {
         "steps": made.steps, "epochs": made.epochs, "least": _FEW_STEPS, "high": upper, "most": most,
         "span": f"{wanted}–{upper}" if upper > wanted else f"{wanted}",

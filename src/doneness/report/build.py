@@ -99,14 +99,14 @@ def _build(run: Run, diagnosis: Diagnosis, extras: Extras) -> ReportView:
 
 
 def next_command(run: Run, extras: Extras) -> str | None:
-    """The command that follows: probe what was not probed, else align what was chosen; None in memory."""
+    """The command that follows: probe what was not probed, else ask questions of one's own; None in memory."""
     if run.path is None:
         return None
     where = shlex.quote(str(run.path))
     if run.kind != "journal":
-        # Another tool's run has no recipe to probe or align with; its verdict can be read again.
+        # Another tool's run has no recipe to probe with; its verdict can be read again.
         return f"doneness check {where}"
-    return f"doneness probe {where}" if extras.table is None else f"doneness align {where}"
+    return f"doneness probe {where}" + ("" if extras.table is None else " --suite your-questions.jsonl")
 
 
 def sections(recipe: Mapping[str, Any]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:

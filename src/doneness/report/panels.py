@@ -88,7 +88,8 @@ def lane(svg: Svg, f: Frame, data: Curve) -> None:
             svg.add("text", gone, x=f.right + 12, y=y + 5 + f.size, font_size=f.size - 1, **fill("muted"))
     parts = []
     if data.sweet is not None:
-        parts.append(tr("report.figure.sweet", first=data.sweet[0], last=data.sweet[1]))
+        key = "sweet" if data.sweet[0] != data.sweet[1] else "sweet_one"
+        parts.append(tr(f"report.figure.{key}", first=data.sweet[0], last=data.sweet[1]))
     if data.chosen is not None:
         parts.append(tr("report.figure.keep", step=data.chosen))
     if parts:
