@@ -15,8 +15,9 @@ def test_the_runner_alone_makes_skipped_and_error() -> None:
         Check[object]("XX02", lambda s: GOOD, missing=lambda s: say("probe.choice.not_probed")),
         Check[object]("XX03", raising),
     ]
+    checks.append(Check[object]("XX04", lambda s: GOOD, missing=lambda s: say(str(1 // 0))))
     found = run_checks(checks, object())
-    assert [f.status for f in found] == [Status.PASS, Status.SKIPPED, Status.ERROR]
+    assert [f.status for f in found] == [Status.PASS, Status.SKIPPED, Status.ERROR, Status.ERROR]
     assert "planted" in found[2].summary
     assert "XX02" in found[1].summary
 

@@ -153,3 +153,14 @@ def test_a_run_without_evaluation_rows_is_honest(folder: Path, lang: str, capsys
     assert found["verdict"] in ("learning", "undecided")
     assert found["recommended_step"] is None
     assert main(["report", str(target)]) == 0
+
+
+def test_the_saved_recipe_runs_from_anywhere_to_the_same_result(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", str(folder / "run" / "recipe.toml"), "run.folder=again"]) == 0
+    first, again = read(folder / "run")[0], read(tmp_path / "again")[0]
+    assert first.train is not None
+    assert again.train is not None
+    assert first.train.value.tolist() == again.train.value.tolist()

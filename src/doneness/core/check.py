@@ -40,10 +40,10 @@ def run_checks(checks: Sequence[Check[Subject]], subject: Subject) -> tuple[Find
 
 
 def _run(check: Check[Subject], subject: Subject) -> Finding:
-    lacking = check.missing(subject)
-    if lacking is not None:
-        return Finding(check.code, Status.SKIPPED, say("core.skipped", code=check.code, missing=lacking))
     try:
+        lacking = check.missing(subject)
+        if lacking is not None:
+            return Finding(check.code, Status.SKIPPED, say("core.skipped", code=check.code, missing=lacking))
         return check.run(subject)
     except Exception as error:
         # The boundary: one crashed check must not hide the findings of the others.

@@ -48,7 +48,7 @@ class Forecast:
     Attributes:
         horizon: the step forecast to.
         gain: expected fall of the evaluation loss by then, in nats per target token.
-        interval: 90 % interval of `gain`.
+        interval: interval of `gain`, nominally 90 %; its measured coverage is in docs/design/log.md.
         level: the latest smoothed loss, against which `gain` is a share.
         steps, mean, low, high: the fan to draw, same length.
         method: the law that was fitted, in words for the evidence table.

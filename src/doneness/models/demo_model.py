@@ -6,7 +6,9 @@ it, but refuses to save a model that it believes to be quantised, so that belief
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
+import io
 import os
 import shutil
 from pathlib import Path
@@ -35,7 +37,9 @@ def demo_model(cache: Path | None = None) -> Path:
     folder = (cache or cache_folder()) / NAME
     if (folder / "config.json").is_file():
         return folder
-    loaded = load_model(str(_gguf()), dtype="float32", device="cpu")
+    # The GGUF reader draws a progress bar that no setting switches off.
+    with contextlib.redirect_stderr(io.StringIO()):
+        loaded = load_model(str(_gguf()), dtype="float32", device="cpu")
     model = loaded.model
     model.hf_quantizer = None
     model.is_quantized = False

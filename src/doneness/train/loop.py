@@ -185,6 +185,8 @@ def _obeys(recipe: Recipe) -> bool:
 
 
 def _meta(recipe: Recipe, rows: TrainingRows, loaded: LoadedModel, model: Any, steps: int) -> dict[str, Any]:
+    import torch
+
     moving, total = trainable(model)
     packages = ("torch", "transformers", "trl", "peft", "accelerate")
     return {
@@ -202,6 +204,7 @@ def _meta(recipe: Recipe, rows: TrainingRows, loaded: LoadedModel, model: Any, s
         "model": loaded.path,
         "method": recipe.method.kind,
         "seed": recipe.run.seed,
+        "threads": torch.get_num_threads(),
         "trainable_parameters": moving,
         "total_parameters": total,
         "versions": {

@@ -10,7 +10,6 @@ from pathlib import Path
 from doneness.config import Recipe, build_recipe, dump_recipe
 from doneness.runs.atomic import write_bytes, write_text
 
-RECIPE = "recipe.toml"
 DATA_LANGUAGES = ("en", "zh")
 _FILES = ("train.jsonl", "eval.jsonl", "probes.jsonl")
 
@@ -55,7 +54,8 @@ def prepare(folder: Path, data: str = "en", full: bool = False) -> Recipe:
         ),
         report=replace(recipe.report, data_card=str(folder / "data" / "CARD.md")),
     )
-    write_text(folder / name / RECIPE, dump_recipe(recipe))
+    # Beside the run, whose own folder gets the resolved recipe once training begins.
+    write_text(folder / f"{name}.toml", dump_recipe(recipe))
     return recipe
 
 

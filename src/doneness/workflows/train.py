@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ def train_run(recipe: Recipe, watcher: Watcher) -> Trained:
         DonenessError: data, model or folder cannot be used; nothing half-written is left.
         KeyboardInterrupt: interrupted; everything is saved.
     """
+    recipe = _at_home(recipe)
     folder = Path(recipe.run.folder)
     ending = finished(folder)
     _refuse_other_recipe(folder, recipe)
@@ -59,6 +60,21 @@ def train_run(recipe: Recipe, watcher: Watcher) -> Trained:
 
     result = train(recipe, encoded, loaded, rule_of(recipe.stopping), watcher)
     return Trained(read(folder)[0], result.ending, already=False)
+
+
+def _at_home(recipe: Recipe) -> Recipe:
+    """The recipe with absolute paths, so that the copy in the run folder runs from anywhere."""
+
+    def absolute(path: str) -> str:
+        return str(Path(path).resolve()) if path and Path(path).exists() else path
+
+    return replace(
+        recipe,
+        model=replace(recipe.model, path=absolute(recipe.model.path)),
+        data=replace(recipe.data, train=absolute(recipe.data.train), eval=absolute(recipe.data.eval)),
+        probes=replace(recipe.probes, suite=absolute(recipe.probes.suite)),
+        report=replace(recipe.report, data_card=absolute(recipe.report.data_card)),
+    )
 
 
 def finished(folder: Path) -> str | None:
@@ -89,7 +105,7 @@ def _refuse_other_recipe(folder: Path, recipe: Recipe) -> None:
     before = recipe_of(folder)
     if before is None:
         return
-    changed = _differences(before, recipe)
+    changed = _differences(_at_home(before), recipe)
     if changed:
         raise DonenessError(tr("workflows.other_recipe", folder=str(folder), changed="; ".join(changed)))
 
