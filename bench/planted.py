@@ -1,6 +1,6 @@
 """Verdicts on runs whose truth is known: false alarms, misses, delays, in one table.
 
-    python -m bench planted --seeds 200
+    python -m bench planted --seeds 60
 
 Every row: how often a rule says stop (ever, over all evaluations of a run), how often the last
 verdict is the one planted, and the step of the first stop. HF patience 3 on the same runs beside it.
@@ -73,7 +73,7 @@ def one(name: str, seed: int) -> dict[str, object]:
 
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench planted", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=1000)
+    parser.add_argument("--seeds", type=int, default=60)
     parser.add_argument("--only", default="")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", default="bench/results/planted.json")

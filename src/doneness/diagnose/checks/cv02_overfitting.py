@@ -3,8 +3,8 @@
 What it finds: an evaluation loss that is higher than at the best checkpoint so far, for certain.
 
 How: the best is chosen on one half of the examples and compared on the other, and the other way
-round; trajectory noise is added to the variance. Look k is tested at α·6/(π²k²), so that all looks
-together err with probability α at most; two looks in a row must agree, by more than half of the
+round; trajectory noise is added to the variance. The k-th look that could fail is tested at α·6/(π²k²),
+so that all looks together err with probability α at most; two looks in a row must agree, by more than half of the
 smallest gain that matters, and the second may not show that the rise is over. Before
 five evaluations tell the noise, the rise must be 5 %.
 
@@ -76,7 +76,12 @@ def _fails(case: Case, look: CrossFit, row: int) -> bool:
 
 
 def _alpha(case: Case, row: int) -> float:
-    return case.params.alpha * 6.0 / (math.pi**2 * (row - _FIRST + 1) ** 2)
+    """What may be spent at this look: α · 6/(π²k²) at the k-th look that could have failed."""
+    assert case.table is not None
+    means = case.table.mean
+    # A loss that is the lowest so far cannot fail, so that the fall of the first epochs spends nothing.
+    spent = sum(bool(means[r] > means[:r].min()) for r in range(_FIRST, row + 1))
+    return case.params.alpha * 6.0 / (math.pi**2 * max(1, spent) ** 2)
 
 
 def _receding(case: Case, table: LossTable) -> bool:
