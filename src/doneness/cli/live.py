@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from doneness.core import Action, StopDecision, tr
+from doneness.core import Action, StopDecision, language, speaking, tr
 
 # Verdict words carry the meaning; the colour (Okabe–Ito) comes second.
 STYLE = {
@@ -31,6 +31,8 @@ class LiveWatcher:
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        # The panel is drawn by a thread of its own, which knows nothing of the language chosen here.
+        self.lang = language()
         self.total = 0
         self.step = 0
         self.train_loss: float | None = None
@@ -87,6 +89,10 @@ class LiveWatcher:
             self.console.print(Text(line))
 
     def _panel(self) -> Group:
+        with speaking(self.lang):
+            return self._drawn()
+
+    def _drawn(self) -> Group:
         head = Table.grid(padding=(0, 2))
         shown = Text(f"{self.step}/{self.total}")
         numbers = [tr("cli.live.train", loss=self.train_loss)] if self.train_loss is not None else []

@@ -47,6 +47,10 @@ def _judge(case: Case) -> Finding:
     shared = {"step": best, "n": look.n, **numbers}
     evidence = {"p": look.p, "alpha": _alpha(case, rows - 1), "looks": rows - _FIRST, "noise": case.noise}
     status, key = Status.PASS, "diagnose.cv02.fine"
+    if look.best == (rows - 1, rows - 1):
+        # Nothing is held against itself, and no interval of zero width is claimed.
+        lowest = say("diagnose.cv02.lowest", step=best, n=look.n)
+        return Finding(CODE, Status.PASS, lowest, threshold=level / 2, n=look.n, where=Where(step=best))
     if worse[-1] and _receding(case, table):
         status, key = Status.WARN, "diagnose.cv02.receding"
     elif len(worse) == 2 and all(worse):

@@ -34,7 +34,9 @@ def _judge(case: Case) -> Finding:
     means = table.mean
     last = len(means) - 1
     effects = [table.effect(last, ref) for ref in sorted({int(np.argmin(means[:last])), last - 1})]
-    effect = max(effects, key=lambda e: e.se)
+    # Checkpoints differ from example to example the more, the farther apart they are; what counts
+    # here is how small a change between like ones could be seen.
+    effect = min(effects, key=lambda e: (abs(e.diff), -e.se))
     level, eps = abs(float(means[-1])), params.epsilon(float(means[-1]))
     smallest = minimum_detectable(effect, params.power, 0.05)
     needed = rows_needed(effect, eps, params.power, 0.05)
