@@ -3,7 +3,7 @@
 What it finds: whether the examples can show the smallest gain that matters, and how many would.
 
 How: the minimum detectable effect (80 % power, 5 %) of the paired comparison of the last evaluation
-with the best other one, and with the one before; the larger counts. The effect decides, not a fixed
+with the best other one, and with the one before; of those not plainly different, the larger counts. The effect decides, not a fixed
 number of rows: n · (MDE / wanted)² are needed.
 
 Source: power of a paired comparison, arXiv 2411.00640 §5.
@@ -36,7 +36,8 @@ def _judge(case: Case) -> Finding:
     effects = [table.effect(last, ref) for ref in sorted({int(np.argmin(means[:last])), last - 1})]
     # Checkpoints differ from example to example the more, the farther apart they are; what counts
     # here is how small a change between like ones could be seen.
-    effect = min(effects, key=lambda e: (abs(e.diff), -e.se))
+    alike = [e for e in effects if abs(e.diff) <= 3.0 * e.se]
+    effect = max(alike, key=lambda e: e.se) if alike else min(effects, key=lambda e: abs(e.diff))
     level, eps = abs(float(means[-1])), params.epsilon(float(means[-1]))
     smallest = minimum_detectable(effect, params.power, 0.05)
     needed = rows_needed(effect, eps, params.power, 0.05)
