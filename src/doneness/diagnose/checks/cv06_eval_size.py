@@ -3,8 +3,8 @@
 What it finds: whether the examples can show the smallest gain that matters, and how many would.
 
 How: the minimum detectable effect (80 % power, 5 %) of the paired comparison of the last evaluation
-with the best other one, and with the one before; of those not plainly different, the larger counts. The effect decides, not a fixed
-number of rows: n · (MDE / wanted)² are needed.
+with the best other one, and with the one before; of those not plainly different, the larger counts.
+The effect decides, not a fixed number of rows: n · (MDE / wanted)² are needed.
 
 Source: power of a paired comparison, arXiv 2411.00640 §5.
 """
