@@ -71,6 +71,7 @@ def test_nothing_is_recommended_when_all_are_vetoed_or_gone() -> None:
     assert choose((8,), on_disk(8), table, None).step is None
     assert choose((8,), [Checkpoint(8, None, False)], table, None).step is None
     assert choose((), on_disk(8), table, None).step is None
+    assert choose((0, 8), on_disk(8), None, None).step is None
 
 
 @given(st.floats(-1, 1), st.floats(0, 1))

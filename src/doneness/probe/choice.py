@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from doneness.core import Message, say
-from doneness.runs.probes import Choice, ProbeTable
+from doneness.runs.probes import BASE, Choice, ProbeTable
 from doneness.runs.run import Checkpoint
 
 
@@ -15,13 +15,16 @@ def choose(
 ) -> Choice:
     """The earliest checkpoint on disk that is tied with the best in loss and breaks no guard.
 
-    A guard vetoes when harm against base is shown; one that cannot tell does not veto and is named
+    Where the base model itself is tied, nothing that was trained is recommended. A guard vetoes when
+    harm against base is shown; one that cannot tell does not veto and is named
     in the reasons. Where every tied checkpoint is vetoed, none is recommended.
 
     Args:
         tied: steps whose evaluation loss is statistically tied with the best.
         table: what the probes found; None where nothing was asked.
     """
+    if BASE in tied:
+        return Choice(None, None, (say("probe.choice.base_tied"),), tuple(tied), {})
     on_disk = {c.step: c for c in checkpoints if c.exists}
     candidates = sorted(s for s in tied if s in on_disk)
     if not candidates:
