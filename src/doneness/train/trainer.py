@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from trl import SFTTrainer
 
 from doneness.core import StorageError, disk_faults, tr
-from doneness.runs.atomic import sync_folder
+from doneness.runs.atomic import sync
 
 PARTIAL = ".partial"
 
@@ -62,10 +61,10 @@ class EvidenceTrainer(SFTTrainer):  # type: ignore[misc]
             with disk_faults(run / name):
                 super()._save_checkpoint(model, trial)
                 for file in (partial / name).iterdir():
-                    _sync_file(file)
+                    sync(file)
                 shutil.rmtree(run / name, ignore_errors=True)
                 (partial / name).rename(run / name)
-                sync_folder(run)
+                sync(run)
         except Exception as error:
             if isinstance(error, StorageError) or shutil.disk_usage(run).free > 1 << 20:
                 raise
@@ -75,10 +74,3 @@ class EvidenceTrainer(SFTTrainer):  # type: ignore[misc]
             self._saving = False
             shutil.rmtree(partial, ignore_errors=True)
 
-
-def _sync_file(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
