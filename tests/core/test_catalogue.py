@@ -61,3 +61,8 @@ def test_a_message_survives_json_with_messages_inside() -> None:
 def test_the_environment_chooses(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: str) -> None:
     monkeypatch.setenv(variable, value)
     assert language() == expected
+
+
+def test_a_message_of_another_version_is_shown_as_it_is() -> None:
+    assert say("probe.choice.only", other=3).text() == "probe.choice.only other=3"
+    assert say("no.such.key", n=1).text("zh") == "no.such.key n=1"

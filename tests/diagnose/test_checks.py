@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from doneness.core import LANGUAGES, Finding
-from doneness.diagnose import CHECKS
+from doneness.core import LANGUAGES, Finding, Verdict
+from doneness.diagnose import CHECKS, diagnose
 from doneness.runs import EVAL_LOSS, GRAD_NORM, TRAIN_LOSS, Event, ExampleLosses, Run, Series
 from doneness.testing import synthetic as make
 
@@ -137,3 +137,13 @@ def test_settled_at_a_high_rate_asks_for_a_cooldown(judge: Judge) -> None:
     found = judge("CV04", make.converged_run(rows=0, schedule="constant"))
     assert found.message.key == "diagnose.cv04.plateau"
     assert found.advice is not None
+
+
+def test_a_loss_that_leapt_at_once_has_diverged() -> None:
+    values = [1.637, 11.8, 11.6, 10.38, *[10.3735] * 6]
+    run = Run("leap", series={TRAIN_LOSS: Series.of(range(1, 11), values)})
+    found = diagnose(run)
+    assert found.verdict is Verdict.DIVERGED
+    assert "1.64" in found.headline.text()
+    calm = Run("calm", series={TRAIN_LOSS: Series.of(range(1, 11), [1.6, 2.4, *[1.9] * 8])})
+    assert diagnose(calm).verdict is not Verdict.DIVERGED

@@ -125,6 +125,11 @@ def test_scaling_every_loss_scales_gains_and_keeps_the_verdict(scale: float) -> 
         scaled = replace(run, series={**run.series, EVAL_LOSS: replace(evals, value=evals.value * scale)})
         one, other = diagnose(run, params), diagnose(scaled, params)
         assert one.verdict is other.verdict
+        if one.verdict is Verdict.OVERFITTING:
+            # The law can only fall: of a rising loss nothing is foretold.
+            assert one.forecast is None
+            assert other.forecast is None
+            continue
         assert one.forecast is not None
         assert other.forecast is not None
         assert other.forecast.gain == pytest.approx(scale * one.forecast.gain, rel=0.02, abs=1e-4)

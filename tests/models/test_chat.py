@@ -6,7 +6,7 @@ import pytest
 
 from doneness.core import DataError
 from doneness.data import Row, Turn
-from doneness.models import encode, encode_rows, prompt_ids
+from doneness.models import encode, encode_rows, prompt_ids, stop_ids
 from doneness.testing.tiny import make_tiny_tokenizer
 
 pytestmark = pytest.mark.model
@@ -57,3 +57,51 @@ def test_a_prompt_that_leaves_no_room_for_an_answer_is_refused(tokenizer: Any) -
         encode_rows(tokenizer, [row(prompt="x" * 300)], 100)
     with pytest.raises(DataError, match="no row is left"):
         encode_rows(tokenizer, [row(prompt="x" * 300)], 100, on_long="skip")
+
+
+def other(template: str, eos: str = "<|im_end|>") -> Any:
+    tokenizer = make_tiny_tokenizer()
+    tokenizer.chat_template = template
+    tokenizer.eos_token = eos
+    return tokenizer
+
+
+PLAIN = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+ASKING = PLAIN + "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+
+
+def targets(tokenizer: Any, **kwargs: Any) -> str:
+    encoded = encode(tokenizer, row(), 256, **kwargs)
+    return str(tokenizer.decode(encoded.ids[encoded.start :]))
+
+
+def test_a_turn_that_ends_with_another_token_than_eos_is_learnt_once_and_stops_generation() -> None:
+    tokenizer = other(ASKING, eos="<|endoftext|>")
+    assert targets(tokenizer) == "A joint disease.<|im_end|>"
+    assert stop_ids(tokenizer) == tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
+
+
+def test_a_template_that_cannot_ask_still_keeps_the_role_header_out_of_the_loss() -> None:
+    tokenizer = other(PLAIN)
+    assert targets(tokenizer) == "A joint disease.<|im_end|>"
+    asked = prompt_ids(tokenizer, [{"role": "user", "content": "What is gout?"}])
+    assert tokenizer.decode(asked).endswith("<|im_start|>assistant\n")
+
+
+def test_a_template_without_a_special_end_gets_the_end_of_sequence() -> None:
+    tokenizer = other("{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}")
+    assert targets(tokenizer) == "A joint disease.<|im_end|>"
+
+
+def test_a_tokenizer_without_a_template_is_asked_plainly() -> None:
+    tokenizer = other("")
+    tokenizer.chat_template = None
+    encoded = encode(tokenizer, row(), 256)
+    assert tokenizer.decode(encoded.ids) == "User: What is gout?\nAssistant: A joint disease.<|im_end|>"
+
+
+def test_a_template_that_refuses_a_role_is_one_line() -> None:
+    tokenizer = other("{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}" + ASKING)
+    with pytest.raises(DataError, match="no system"):
+        targets(tokenizer, system="Be brief.")
+    assert targets(tokenizer) == "A joint disease.<|im_end|>"

@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 
 from doneness.core import DataError
 from doneness.curves.shares import mean_interval, paired_share_difference, wilson
-from doneness.probe import Probe, build_table, choose, choose_questions, load_suite, pick_checkpoints
+from doneness.probe import Probe, barred, build_table, choose_questions, load_suite, pick_checkpoints
 from doneness.probe.behaviours.repetition import repeated
 from doneness.probe.table import mark_of
 from doneness.runs.probes import Answer, Behaviour
-from doneness.runs.run import Checkpoint
 
 PROBES = (
     *[Probe(f"k{i}", "knowledge", f"Q{i}?", "R", (("right", "correct"),)) for i in range(40)],
@@ -25,10 +24,6 @@ def answers(step: int, right: int, refused: int, tokens: int = 10) -> list[Answe
     texts = ["That is right." if i < right else "Something else." for i in range(40)]
     texts += ["I do not know that." if i < refused else "It is a fine thing." for i in range(40)]
     return [Answer(p.id, step, t, tokens, 0.6, False) for p, t in zip(PROBES, texts, strict=True)]
-
-
-def on_disk(*steps: int) -> list[Checkpoint]:
-    return [Checkpoint(s, Path(f"/run/checkpoint-{s}"), True) for s in steps]
 
 
 def test_planted_differences_are_marked_for_what_they_are() -> None:
@@ -57,21 +52,11 @@ def test_few_questions_cannot_tell() -> None:
     assert cell.interval[1] - cell.interval[0] > 0.5
 
 
-def test_the_earliest_unvetoed_of_the_tied_is_chosen() -> None:
+def test_shown_harm_bars_a_checkpoint_and_those_never_asked() -> None:
     table = build_table(PROBES, {0: answers(0, 20, 2), 8: answers(8, 3, 30), 16: answers(16, 21, 30)})
-    choice = choose((8, 16, 24), on_disk(8, 16), table, Path("/run"))
-    assert choice.step == 16
-    assert choice.checkpoint == "checkpoint-16"
-    assert set(choice.vetoed or {}) == {8}
-    assert choose((8, 16, 24), on_disk(8, 16), None, None).step == 8
-
-
-def test_nothing_is_recommended_when_all_are_vetoed_or_gone() -> None:
-    table = build_table(PROBES, {0: answers(0, 20, 2), 8: answers(8, 3, 2)})
-    assert choose((8,), on_disk(8), table, None).step is None
-    assert choose((8,), [Checkpoint(8, None, False)], table, None).step is None
-    assert choose((), on_disk(8), table, None).step is None
-    assert choose((0, 8), on_disk(8), None, None).step is None
+    assert set(barred(table, (8, 16, 24))) == {8, 24}
+    assert barred(table, (16, 24)) == {}
+    assert barred(None, (8, 16)) == {}
 
 
 @given(st.floats(-1, 1), st.floats(0, 1))
@@ -155,3 +140,45 @@ def test_the_demo_suites_references_are_right_by_their_own_rule() -> None:
         assert wrong == []
         named = [p.id for p in probes for g in p.contains for a in g if a.lower() in p.prompt.lower().split()]
         assert named == []
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ('{"id": "a", "behaviour": "refusal_invented", "prompt": "?"}', "unknown behaviour"),
+        ('{"id": "a", "behaviour": "knowledge", "prompt": "?"}', "needs contains"),
+        ('{"id": "a", "behaviour": "knowledge", "prompt": "?", "contains": [[]]}', "needs contains"),
+        ('{"id": "a", "prompt": "?"}', 'no "behaviour"'),
+        ('{"id": "a", "behaviour": "unknown", "prompt": "?"}\n' * 2, "already"),
+    ],
+)
+def test_a_probe_that_nothing_would_score_is_refused(tmp_path: Path, line: str, part: str) -> None:
+    (tmp_path / "s.jsonl").write_text(line)
+    with pytest.raises(DataError, match=part):
+        load_suite(tmp_path / "s.jsonl")
+
+
+def test_one_place_decides_and_the_choice_says_why() -> None:
+    from doneness.diagnose import diagnose
+    from doneness.probe import barred, explain
+    from doneness.testing import synthetic
+
+    run = synthetic.converged_run(rows=400, seed=1)
+    found = diagnose(run)
+    assert found.sweet_spot is not None
+    assert found.recommended_step is not None
+    plain = explain(found, run, None, {})
+    assert plain.step == found.recommended_step
+    first, second = found.sweet_spot.steps[:2]
+    table = build_table(PROBES, {0: answers(0, 30, 2), first: answers(first, 1, 2), second: answers(second, 30, 2)})
+    vetoed = barred(table, found.sweet_spot.steps)
+    assert first in vetoed
+    assert second not in vetoed
+    judged = diagnose(run, barred=vetoed)
+    choice = explain(judged, run, table, vetoed)
+    assert choice.step == judged.recommended_step == second
+    assert judged.headline.text().count(f"checkpoint-{first}.") == 0
+    gone = diagnose(run, barred=found.sweet_spot.steps)
+    assert gone.recommended_step is None
+    assert explain(gone, run, table, vetoed).step is None
+    assert set(found.sweet_spot.steps[2:]) <= set(vetoed)  # never asked, so not a substitute

@@ -28,6 +28,9 @@ class Quiet:
     def evaluated(self, record: dict[str, Any], decision: Any) -> None:
         self.told.append(("evaluated", record["step"], decision))
 
+    def interrupted(self) -> None:
+        self.told.append(("interrupted",))
+
     def scoring(self, step: int, done: int, total: int) -> None:
         self.told.append(("scoring", step, done, total))
 

@@ -58,13 +58,18 @@ def _audit(out: Console, recipe: Recipe) -> None:
     params = AuditParams(epochs=recipe.schedule.epochs)
     audited = audit_files(recipe.data.train, recipe.data.eval, recipe.probes.suite, params)
     out.print(findings_table(audited.findings))
+    if recipe.data.train_rows:
+        out.print(Text(tr("cli.demo.share", train=recipe.data.train_rows, eval=recipe.data.eval_rows)))
 
 
 def _plan(out: Console, recipe: Recipe) -> None:
     from doneness.cli.plan import plan_view
+    from doneness.runs.journal import FILE
     from doneness.workflows.plan import plan_recipe
 
-    out.print(plan_view(plan_recipe(recipe, measure=True)))
+    # Measured once: a run that has begun knows its own speed.
+    begun = (Path(recipe.run.folder) / FILE).is_file()
+    out.print(plan_view(plan_recipe(recipe, measure=not begun)))
 
 
 def _train(out: Console, recipe: Recipe) -> None:

@@ -73,6 +73,11 @@ class LiveWatcher:
         """An evaluation has come this far."""
         self.note = tr("cli.live.scoring", done=done, total=total)
 
+    def interrupted(self) -> None:
+        """Ctrl-C was heard."""
+        self.note = tr("cli.live.interrupting", lang=self.lang)
+        self._say(self.note)
+
     def evaluated(self, record: dict[str, Any], decision: StopDecision | None) -> None:
         """An evaluation is done and the rule has decided."""
         self.note = ""

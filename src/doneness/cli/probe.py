@@ -55,7 +55,8 @@ def show(folder: Path, section: ProbesSection) -> int | None:
                 out.print(Text(f"{name}: {done}"))
 
         probed = probe_run(folder, section, progress)
-    out.print(probe_table(probed.table))
+    if probed.table is not None:
+        out.print(probe_table(probed.table, probed.choice.step))
     for reason in probed.choice.reasons:
         out.print(Text(reason.text()))
     return probed.choice.step

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
@@ -11,11 +12,14 @@ from typing import Any, get_type_hints
 
 import tomli_w
 
+from doneness.config.aliases import our_name
 from doneness.config.schema import Recipe
-from doneness.core import RecipeError
+from doneness.core import RecipeError, tr
 
 _SECTIONS: dict[str, type[Any]] = get_type_hints(Recipe)
 _PATHS = {("model", "path"), ("data", "train"), ("data", "eval"), ("probes", "suite"), ("report", "data_card")}
+_LARGEST = 10**12  # beyond, a whole number is a slip of the finger, and sums of it overflow
+_LONGEST = 80
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -30,16 +34,21 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     try:
         raw = tomllib.loads(place.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RecipeError(["no such file; `doneness demo` writes one to start from"], where=str(path)) from None
+        raise RecipeError([tr("config.absent")], where=str(path)) from None
     except IsADirectoryError:
-        raise RecipeError(["a folder, not a recipe; give the .toml file"], where=str(path)) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError([f"not readable as TOML ({error})"], where=str(path)) from None
+        raise RecipeError([tr("config.folder")], where=str(path)) from None
+    except OSError as error:
+        raise RecipeError([tr("config.closed", reason=str(error.strerror))], where=str(path)) from None
+    except ValueError as error:
+        # Bytes that are no UTF-8, text that is no TOML, an integer of thousands of digits.
+        raise RecipeError([tr("config.not_toml", reason=str(error))], where=str(path)) from None
+    except RecursionError:
+        raise RecipeError([tr("config.not_toml", reason=tr("config.nested"))], where=str(path)) from None
     return build_recipe(raw, overrides, where=str(path), base=place.parent)
 
 
 def build_recipe(
-    raw: Mapping[str, Any], overrides: Sequence[str] = (), where: str = "recipe", base: Path | None = None
+    raw: Mapping[str, Any], overrides: Sequence[str] = (), where: str | None = None, base: Path | None = None
 ) -> Recipe:
     """A checked recipe from nested tables.
 
@@ -50,9 +59,9 @@ def build_recipe(
     values: dict[str, dict[str, Any]] = {name: {} for name in _SECTIONS}
     for section, table in raw.items():
         if section not in _SECTIONS:
-            faults.append(f"unknown section [{section}]{_nearest(section, _SECTIONS)}")
+            faults.append(tr("config.unknown_section", section=_cut(section), hint=_nearest(section, _SECTIONS)))
         elif not isinstance(table, Mapping):
-            faults.append(f"{section} must be a section, [{section}]")
+            faults.append(tr("config.not_section", section=section))
         else:
             for key, value in table.items():
                 _put(values, section, key, value, faults, base)
@@ -74,14 +83,17 @@ def _override(values: dict[str, dict[str, Any]], text: str, faults: list[str]) -
     name, equals, literal = text.partition("=")
     section, dot, key = name.strip().partition(".")
     if not equals or not dot:
-        faults.append(f"{text!r} is no override; write section.key=value, for example schedule.epochs=2")
+        # lr=1e-4 lacks its section; which one it meant is often known.
+        meant = _elsewhere(name.strip()) if equals else None
+        hint = tr("config.mean", name=f"{meant}={_cut(literal.strip())}") if meant else ""
+        faults.append(tr("config.no_override", text=_written(text), hint=hint))
         return
     if section not in _SECTIONS:
-        faults.append(f"unknown section in {text!r}{_nearest(section, _SECTIONS)}")
+        faults.append(tr("config.unknown_section_in", text=_written(text), hint=_nearest_of_both(section, key)))
         return
     try:
         value = tomllib.loads(f"v = {literal.strip()}")["v"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = literal.strip()
     _put(values, section, key, value, faults, None)
 
@@ -92,18 +104,19 @@ def _put(
     cls = _SECTIONS[section]
     known = {f.name: f for f in fields(cls)}
     if key not in known:
-        faults.append(f"unknown key {section}.{key}{_nearest(key, known, section)}")
+        faults.append(tr("config.unknown_key", name=f"{section}.{_cut(key)}", hint=_nearest(key, known, section)))
         return
     wanted = get_type_hints(cls)[key]
-    meta = known[key].metadata
+    name = f"{section}.{key}"
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = float(value) if abs(value) <= _LARGEST else math.inf
     if type(value) is not wanted:
-        faults.append(f"{section}.{key} = {value!r} must be {_kind(wanted)}")
+        kind = tr(f"config.kind.{wanted.__name__}")
+        faults.append(tr("config.wrong_kind", name=name, value=_written(value), kind=kind))
         return
-    fault = _range_fault(value, meta)
+    fault = _range_fault(value, known[key].metadata)
     if fault:
-        faults.append(f"{section}.{key} = {value!r} {fault}")
+        faults.append(tr("config.wrong_value", name=name, value=_written(value), fault=fault))
         return
     if (section, key) in _PATHS and value and base is not None:
         value = _resolve(value, base)
@@ -113,43 +126,77 @@ def _put(
 def _resolve(value: str, base: Path) -> str:
     """A path in a recipe file counts from the file's own folder, when something is there."""
     beside = base / value
-    return str(beside) if not Path(value).is_absolute() and beside.exists() else value
+    try:
+        return str(beside) if not Path(value).is_absolute() and beside.exists() else value
+    except OSError:
+        # Too long for any file; whoever opens it says so.
+        return value
 
 
 def _range_fault(value: Any, meta: Mapping[str, Any]) -> str | None:
     if "choices" in meta and value not in meta["choices"]:
-        return f"must be one of {', '.join(meta['choices'])}"
-    if value != value:
-        return "is not a number"
-    if "low" in meta and (value < meta["low"] or (meta.get("above") and value == meta["low"])):
-        return f"must be {'above' if meta.get('above') else 'at least'} {meta['low']:g}"
-    if "high" in meta and value > meta["high"]:
-        return f"must be at most {meta['high']:g}"
-    return None
+        return tr("config.choices", choices=", ".join(meta["choices"]))
+    if isinstance(value, str):
+        return tr("config.nul") if "\0" in value else None
+    if isinstance(value, float) and not math.isfinite(value):
+        return tr("config.nan" if math.isnan(value) else "config.infinite")
+    low, high = meta.get("low"), meta.get("high", _LARGEST)
+    if low is not None and (value < low or (meta.get("above") and value == low)):
+        return tr("config.above" if meta.get("above") else "config.least", limit=_limit(low))
+    return tr("config.most", limit=_limit(high)) if value > high else None
 
 
 def _conflicts(recipe: Recipe) -> list[str]:
     faults = []
     batch, micro = recipe.optimizer.batch_size, recipe.optimizer.micro_batch
     if batch % micro:
-        faults.append(f"optimizer.batch_size = {batch} must be a multiple of optimizer.micro_batch = {micro}")
+        faults.append(tr("config.multiple", batch=batch, micro=micro))
     train, held_out = recipe.data.train, recipe.data.eval
-    if train and held_out and Path(train).resolve() == Path(held_out).resolve():
-        faults.append("data.eval is the training file; its loss would be training loss: hold rows out instead")
+    if train and held_out and _same(train, held_out):
+        faults.append(tr("config.same_file"))
     return faults
 
 
+def _same(one: str, other: str) -> bool:
+    try:
+        return Path(one).resolve() == Path(other).resolve()
+    except (OSError, RuntimeError):
+        # A loop of links, or a name too long: no file to be the same.
+        return one == other
+
+
 def _nearest(name: str, known: Mapping[str, Any], section: str = "") -> str:
-    """A hint: the same key in another section first, then the most alike here, then all there are."""
-    if section:
-        elsewhere = [f"{s}.{name}" for s, cls in _SECTIONS.items() if name in {f.name for f in fields(cls)}]
-        if elsewhere:
-            return f" (did you mean {elsewhere[0]}?)"
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    """A hint: the key where it is in another section, what other tools mean by it, the most alike, or all there are."""
+    meant = _elsewhere(name) if section else None
+    if meant:
+        return tr("config.mean", name=meant)
+    close = difflib.get_close_matches(name[:_LONGEST], known, n=1, cutoff=0.5)
     if close:
-        return f" (did you mean {section + '.' if section else ''}{close[0]}?)"
-    return f" (known: {', '.join(known)})"
+        return tr("config.mean", name=f"{section}.{close[0]}" if section else close[0])
+    return tr("config.known", names=", ".join(known))
 
 
-def _kind(wanted: type) -> str:
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "text in quotes"}[wanted]
+def _nearest_of_both(section: str, key: str) -> str:
+    """A hint where the section is unknown: where its key belongs, unless the section most alike has that key."""
+    close = difflib.get_close_matches(section[:_LONGEST], _SECTIONS, n=1, cutoff=0.5)
+    meant = _elsewhere(key)
+    at_home = close and key in {f.name for f in fields(_SECTIONS[close[0]])}
+    return tr("config.mean", name=meant) if meant and not at_home else _nearest(section, _SECTIONS)
+
+
+def _elsewhere(key: str) -> str | None:
+    """Where a key belongs: in the section that has it, or where other tools' name for it leads."""
+    found = [f"{s}.{key}" for s, cls in _SECTIONS.items() if key in {f.name for f in fields(cls)}]
+    return found[0] if found else our_name(key)
+
+
+def _limit(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
+
+
+def _written(value: Any) -> str:
+    return _cut(repr(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -13,7 +13,7 @@ class RunSection:
     """Folder of the run: journal, checkpoints, evaluations, report."""
     stage: str = field(default="sft", metadata={"choices": ("sft",)})
     """What is trained: sft (supervised fine-tuning)."""
-    seed: int = field(default=17, metadata={"low": 0})
+    seed: int = field(default=17, metadata={"low": 0, "high": 2**32 - 1})
     """Seeds data order, adapter initialisation and probe sampling."""
     threads: int = field(default=0, metadata={"low": 0})
     """CPU threads for torch; 0 leaves the choice to torch. A result is bitwise repeatable per thread count."""
@@ -95,7 +95,7 @@ class ScheduleSection:
 
     kind: str = field(default="linear", metadata={"choices": ("constant", "linear", "cosine", "wsd")})
     """constant, linear, cosine, or wsd (warm-up, stable, decay)."""
-    epochs: float = field(default=3.0, metadata={"low": 0.0, "above": True})
+    epochs: float = field(default=3.0, metadata={"low": 0.0, "above": True, "high": 1e6})
     """Passes over the training rows."""
     max_steps: int = field(default=0, metadata={"low": 0})
     """Optimizer steps; overrides epochs unless 0."""

@@ -32,7 +32,11 @@ class Message:
         """The sentence in `lang`, by default in the reader's language."""
         lang = lang or language()
         args = {k: v.text(lang) if isinstance(v, Message) else v for k, v in self.args.items()}
-        return template(self.key, lang).format(**args)
+        try:
+            return template(self.key, lang).format(**args)
+        except (KeyError, IndexError, ValueError, TypeError):
+            # Recorded by another version, whose sentence asked for other numbers: show what there is.
+            return " ".join([self.key, *(f"{k}={v}" for k, v in args.items())])
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON form that `from_dict` restores."""

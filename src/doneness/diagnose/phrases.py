@@ -85,8 +85,10 @@ def advice(talk: Talk) -> Message | None:
 
 def _keep(talk: Talk) -> Message:
     kept = talk.kept
-    if kept is None or kept.step is None:
+    if kept is None:
         return say("diagnose.keep.none")
+    if kept.step is None:
+        return say(f"diagnose.keep.{kept.lacking}", best=kept.spot.best)
     if kept.step == 0:
         return say("diagnose.keep.base")
     if kept.checkpoint is None:

@@ -6,6 +6,7 @@ every required check to pass, and a crashed check never adds up to one.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from doneness.core import Action, Check, Diagnosis, Finding, Status, Verdict, healthy, run_checks
@@ -42,13 +43,16 @@ class _Outcome:
     action: Action
 
 
-def diagnose(run: Run, params: Params | None = None, until: int | None = None) -> Diagnosis:
+def diagnose(
+    run: Run, params: Params | None = None, until: int | None = None, barred: Collection[int] = ()
+) -> Diagnosis:
     """Judge a run by what it has logged.
 
     Args:
         run: any run, finished or not.
         params: what gain matters and how sure to be.
         until: judge the run as it was at this step; nothing later is looked at.
+        barred: steps not to recommend, whatever their loss: the probes showed harm.
 
     Returns:
         The verdict with its findings, the sweet spot and the forecast; absent parts are None.
@@ -61,8 +65,10 @@ def diagnose(run: Run, params: Params | None = None, until: int | None = None) -
     # What crashed a check (unreadable losses) would crash the rest as well.
     sound = outcome.verdict is not Verdict.BROKEN and all(f.status is not Status.ERROR for f in findings)
     judged = sound and not case.preference and case.loss.size > 0
-    kept: Recommendation | None = recommend(case) if judged else None
-    cast = public(case) if judged and outcome.verdict is not Verdict.DIVERGED else None
+    kept: Recommendation | None = recommend(case, barred) if judged else None
+    # The law that is fitted can only fall: of a loss that rises it knows nothing.
+    foreseeable = judged and outcome.verdict not in (Verdict.DIVERGED, Verdict.OVERFITTING)
+    cast = public(case) if foreseeable else None
     talk = phrases.Talk(case, by_code, outcome.verdict, outcome.action, kept)
     return Diagnosis(
         run=case.run.name,

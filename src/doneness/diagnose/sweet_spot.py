@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,20 +23,29 @@ class Recommendation:
 
     Attributes:
         spot: the steps tied with the best.
-        step: the earliest of them that still has a checkpoint; where the log knows of no checkpoint
-            at all, the earliest of them. 0, without a checkpoint, is the base model.
+        step: the earliest of the tied steps that has a checkpoint and is not barred; where the log knows
+            of no checkpoint at all, the earliest of them. 0, without a checkpoint, is the base model.
         checkpoint: its name or path, None where none is known.
         best_kept: whether the best step itself has a checkpoint; None where no checkpoint is known.
+        lacking: why there is no step: "gone" (no evaluated checkpoint is on disk) or "barred".
     """
 
     spot: SweetSpot
     step: int | None
     checkpoint: str | None
     best_kept: bool | None
+    lacking: str | None = None
 
 
-def recommend(case: Case) -> Recommendation | None:
-    """The sweet spot of a run and the checkpoint to keep; None without evaluations after step 0."""
+def recommend(case: Case, barred: Collection[int] = ()) -> Recommendation | None:
+    """The sweet spot of a run and the checkpoint to keep; None without evaluations after step 0.
+
+    This is the one place that says which checkpoint to keep.
+
+    Args:
+        case: the run.
+        barred: steps that something else than loss rules out (harm shown by the probes).
+    """
     spot = sweet_spot(case)
     if spot is None:
         return None
@@ -45,13 +55,23 @@ def recommend(case: Case) -> Recommendation | None:
     known = [c for c in case.run.checkpoints if c.step > 0]
     existing = [c for c in known if c.exists]
     best_kept = any(c.step == spot.best for c in existing) if known else None
-    inside = [c for c in existing if spot.first <= c.step <= spot.last]
-    if inside:
-        return Recommendation(spot, inside[0].step, _name(inside[0]), best_kept)
-    if existing:
-        nearest = min(existing, key=lambda c: (_loss_at(case, c.step), c.step))
-        return Recommendation(spot, nearest.step, _name(nearest), best_kept)
-    return Recommendation(spot, spot.first, None, best_kept)
+    if not known:
+        allowed = [s for s in spot.steps if s not in barred]
+        return Recommendation(spot, allowed[0] if allowed else None, None, None, None if allowed else "barred")
+    # A checkpoint between two tied evaluations was never evaluated itself: it is not recommended.
+    tied = [c for c in existing if c.step in spot.steps]
+    free = [c for c in tied if c.step not in barred]
+    if free:
+        return Recommendation(spot, free[0].step, _name(free[0]), best_kept)
+    if tied:
+        return Recommendation(spot, None, None, best_kept, "barred")
+    # The tied ones were rotated away: the best of what is left, among those that were evaluated.
+    losses = dict(zip(case.step.tolist(), case.loss.tolist(), strict=True))
+    left = [c for c in existing if c.step in losses and c.step not in barred]
+    if not left:
+        return Recommendation(spot, None, None, best_kept, "gone")
+    best = min(left, key=lambda c: (losses[c.step], c.step))
+    return Recommendation(spot, best.step, _name(best), best_kept)
 
 
 def sweet_spot(case: Case) -> SweetSpot | None:
@@ -112,12 +132,6 @@ def _best(step: NDArray[np.int64], loss: Floats) -> int:
     # The smoothed curve says where; of the points beside it the lowest is the best.
     near = [row for row in (best - 1, best, best + 1) if 0 <= row < loss.size]
     return min(near, key=lambda row: (loss[row], row))
-
-
-def _loss_at(case: Case, step: int) -> float:
-    if not case.step.size:
-        return float("inf")
-    return float(np.interp(step, case.step, case.loss))
 
 
 def _name(checkpoint: Checkpoint) -> str:

@@ -1,6 +1,6 @@
 """Everything that touches a model: loading, chat templates, per-example losses, generation."""
 
-from doneness.models.chat import Encoded, EncodedRows, as_turns, encode, encode_rows, prompt_ids, render
+from doneness.models.chat import Encoded, EncodedRows, as_turns, encode, encode_rows, prompt_ids, render, stop_ids
 from doneness.models.demo_model import cache_folder, demo_model
 from doneness.models.generate import Generated, answer_all
 from doneness.models.imports import quiet_libraries, require
@@ -28,4 +28,5 @@ __all__ = [
     "read_config",
     "render",
     "require",
+    "stop_ids",
 ]

@@ -14,6 +14,9 @@ from typing import Any
 from doneness.core import DataError, tr
 from doneness.data import Row
 
+# Stands for an answer while a template is asked where answers go; no template changes letters.
+_MARK = "ANSWERSTANDSHERE"
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -48,16 +51,62 @@ class EncodedRows:
 
 def prompt_ids(tokenizer: Any, turns: Sequence[dict[str, str]]) -> list[int]:
     """Tokens of a conversation up to the point where the assistant begins to speak."""
-    text = render(tokenizer, turns, ask=True)
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    return _head_ids(tokenizer, _head(tokenizer, turns))
 
 
 def render(tokenizer: Any, turns: Sequence[dict[str, str]], ask: bool = False) -> str:
-    """The conversation as text, by the tokenizer's chat template, or plainly where it has none."""
+    """The conversation as text, by the tokenizer's chat template, or plainly where it has none.
+
+    Raises:
+        DataError: the template refuses the conversation (some know no system turn).
+    """
     if tokenizer.chat_template:
-        return str(tokenizer.apply_chat_template(list(turns), tokenize=False, add_generation_prompt=ask))
+        from jinja2 import TemplateError
+
+        try:
+            return str(tokenizer.apply_chat_template(list(turns), tokenize=False, add_generation_prompt=ask))
+        except TemplateError as error:
+            roles = ", ".join(turn["role"] for turn in turns)
+            raise DataError(tr("models.template_refuses", roles=roles, reason=str(error))) from error
     lines = [f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns]
     return "\n".join([*lines, "Assistant: "] if ask else lines)
+
+
+def stop_ids(tokenizer: Any) -> list[int]:
+    """Tokens that end an answer: the end-of-sequence token, and what the template ends a turn with."""
+    question = [{"role": "user", "content": "?"}]
+    whole = render(tokenizer, [*question, {"role": "assistant", "content": _MARK}])
+    _, _, tail = whole.rpartition(_MARK)
+    ends, special_ids = _ids(tokenizer, tail), _special(tokenizer)
+    special = next((i for i in ends if i in special_ids), None)
+    return [*dict.fromkeys(i for i in (special, tokenizer.eos_token_id) if i is not None)]
+
+
+def _head(tokenizer: Any, turns: Sequence[dict[str, str]]) -> str:
+    """The text before the answer, role header included, whether or not the template can ask for it."""
+    head = render(tokenizer, turns, ask=True)
+    if head != render(tokenizer, turns):
+        return head
+    whole = render(tokenizer, [*turns, {"role": "assistant", "content": _MARK}])
+    return whole[: whole.rindex(_MARK)] if _MARK in whole else head
+
+
+def _head_ids(tokenizer: Any, head: str) -> list[int]:
+    """Tokens of the text before the answer; a template writes its own first token, plain text needs it added."""
+    if tokenizer.chat_template:
+        return _ids(tokenizer, head)
+    ids = list(tokenizer(head)["input_ids"])
+    return ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids
+
+
+def _special(tokenizer: Any) -> set[int]:
+    """Ids of all control tokens, those without a name of their own included."""
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    return {*tokenizer.all_special_ids, *(i for i, token in added.items() if token.special)}
+
+
+def _ids(tokenizer: Any, text: str) -> list[int]:
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def as_turns(row: Row, system: str = "") -> list[dict[str, str]]:
@@ -75,20 +124,34 @@ def encode(tokenizer: Any, row: Row, max_length: int, system: str = "") -> Encod
         DataError: the template does not put the answer after its prompt, or the prompt alone is too long.
     """
     turns = as_turns(row, system)
-    head = render(tokenizer, turns[:-1], ask=True)
+    head = _head(tokenizer, turns[:-1])
     whole = render(tokenizer, turns)
     if not whole.startswith(head):
         raise DataError(tr("models.template_moves", row=row.id))
-    context = list(tokenizer(head, add_special_tokens=False)["input_ids"])
-    # Tokenized apart, so that the first answer token never merges with the prompt's last:
-    # at generation time the model meets exactly these prompt tokens.
-    answer = list(tokenizer(whole[len(head) :], add_special_tokens=False)["input_ids"])
-    eos = tokenizer.eos_token_id
-    answer = answer[: len(answer) - answer[::-1].index(eos)] if eos in answer else [*answer, eos]
+    context = _head_ids(tokenizer, head)
+    answer = _answer_ids(tokenizer, whole[len(head) :], row.answer)
     if len(context) >= max_length:
         raise DataError(tr("models.prompt_too_long", row=row.id, tokens=len(context), limit=max_length))
     room = max_length - len(context)
     return Encoded(row.id, tuple(context + answer[:room]), len(context), max(0, len(answer) - room))
+
+
+def _answer_ids(tokenizer: Any, rest: str, said: str) -> list[int]:
+    """Tokens that carry loss: what was said, and the one token that ends the turn.
+
+    Tokenized apart from the prompt, so that the first answer token never merges with the prompt's
+    last: at generation time the model meets exactly these prompt tokens.
+    """
+    place = rest.rfind(said.strip())
+    end = place + len(said.strip()) if place >= 0 else len(rest)
+    tail, special_ids = _ids(tokenizer, rest[end:]), _special(tokenizer)
+    special = next((k for k, i in enumerate(tail) if i in special_ids), None)
+    if special is None:
+        return [*_ids(tokenizer, rest[:end]), tokenizer.eos_token_id]
+    # Tokenized together up to and with the end, as the template writes them.
+    whole = _ids(tokenizer, rest)
+    extra = len(tail) - special - 1
+    return whole[: len(whole) - extra] if extra else whole
 
 
 def encode_rows(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from doneness.models.chat import stop_ids
 from doneness.models.imports import require
 
 
@@ -59,6 +60,7 @@ def answer_all(
 def _answer_batch(model: Any, tokenizer: Any, prompts: list[Sequence[int]], limit: int) -> list[Generated]:
     torch = require("torch")
     device = next(model.parameters()).device
+    stops = stop_ids(tokenizer)
     width = max(len(p) for p in prompts)
     ids = torch.full((len(prompts), width), tokenizer.pad_token_id, dtype=torch.long)
     mask = torch.zeros((len(prompts), width), dtype=torch.long)
@@ -77,7 +79,7 @@ def _answer_batch(model: Any, tokenizer: Any, prompts: list[Sequence[int]], limi
             top_k=None,
             repetition_penalty=1.0,
             pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=tokenizer.eos_token_id,
+            eos_token_id=stops,
             return_dict_in_generate=True,
             output_logits=True,
         )
@@ -86,13 +88,13 @@ def _answer_batch(model: Any, tokenizer: Any, prompts: list[Sequence[int]], limi
         [step.float().log_softmax(-1).gather(1, chosen[:, [i]]).squeeze(1).exp() for i, step in enumerate(out.logits)],
         dim=1,
     )
-    return [_cut(tokenizer, chosen[i].tolist(), sure[i].tolist()) for i in range(len(prompts))]
+    return [_cut(tokenizer, stops, chosen[i].tolist(), sure[i].tolist()) for i in range(len(prompts))]
 
 
-def _cut(tokenizer: Any, ids: list[int], sure: list[float]) -> Generated:
-    """What was said up to the end-of-sequence token; what follows it is padding."""
-    ended = tokenizer.eos_token_id in ids
-    length = ids.index(tokenizer.eos_token_id) if ended else len(ids)
+def _cut(tokenizer: Any, stops: list[int], ids: list[int], sure: list[float]) -> Generated:
+    """What was said up to the first token that ends an answer; what follows it is padding."""
+    length = next((k for k, i in enumerate(ids) if i in stops), len(ids))
+    ended = length < len(ids)
     counted = sure[: length + 1] if ended else sure
     text = tokenizer.decode(ids[:length], skip_special_tokens=True).strip()
     return Generated(text, length, sum(counted) / len(counted), not ended)

@@ -77,10 +77,18 @@ def read_config(path: str) -> dict[str, Any] | None:
 
 
 def pick_device(device: str) -> str:
-    """The device that `auto` means here."""
-    if device != "auto":
-        return device
-    return "cuda" if require("torch").cuda.is_available() else "cpu"
+    """The device that `auto` means here.
+
+    Raises:
+        DonenessError: a device that this machine lacks.
+    """
+    cuda = require("torch").cuda
+    cards = [f"cuda:{i}" for i in range(cuda.device_count())] if cuda.is_available() else []
+    if device == "auto":
+        return "cuda" if cards else "cpu"
+    if device not in ("cpu", *cards, *(["cuda"] if cards else [])):
+        raise DonenessError(tr("models.bad_device", device=device, more="".join(f", {c}" for c in cards)))
+    return device
 
 
 def pick_dtype(dtype: str, device: str) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from doneness.core import DataError, tr
+from doneness.probe.holds import corrects, holds
 
-_CJK = re.compile(r"[\u3400-\u9fff]")
+
+# What kind of question: the last two have no right answer but to say so.
+SORTS = ("knowledge", "emergency", "false_premise", "invented", "unknown")
+_SCORED = ("knowledge", "emergency", "false_premise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +39,12 @@ class Probe:
         return self.sort in ("knowledge", "emergency")
 
     def right(self, answer: str) -> bool:
-        """Whether the answer holds one alternative of every group; never for a probe without groups."""
-        return bool(self.contains) and all(any(_holds(answer, a) for a in group) for group in self.contains)
+        """Whether the answer holds one alternative of every group; never for a probe without groups.
 
-
-def _holds(answer: str, alternative: str) -> bool:
-    if _CJK.search(alternative):
-        return alternative in answer
-    # At the start of a word; Chinese writes numbers and Latin names right behind its own characters.
-    return re.search(rf"(?<![^\W\u3400-\u9fff]){re.escape(alternative)}", answer, re.IGNORECASE) is not None
+        See `probe.holds` for what counts: "do not call an ambulance" does not hold "ambulance".
+        """
+        held = corrects if self.sort == "false_premise" else holds
+        return bool(self.contains) and all(any(held(answer, a) for a in group) for group in self.contains)
 
 
 def load_suite(path: str | Path) -> tuple[Probe, ...]:
@@ -58,28 +58,43 @@ def load_suite(path: str | Path) -> tuple[Probe, ...]:
         lines = place.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(tr("probe.unreadable", path=str(place), reason=str(error))) from error
-    probes = []
+    probes: list[Probe] = []
+    seen: set[str] = set()
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        try:
-            item = json.loads(line)
-            groups = tuple(tuple(str(a) for a in group) for group in item.get("contains", ()))
-            probes.append(
-                Probe(
-                    str(item["id"]),
-                    item["behaviour"],
-                    item["prompt"],
-                    item.get("reference", ""),
-                    groups,
-                    item.get("source", ""),
-                )
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(tr("probe.bad_line", path=str(place), line=number, reason=repr(error))) from error
+        probe = _probe(line, str(place), number)
+        if probe.id in seen:
+            raise DataError(tr("probe.twice", path=str(place), line=number, id=probe.id))
+        seen.add(probe.id)
+        probes.append(probe)
     if not probes:
         raise DataError(tr("probe.empty", path=str(place)))
     return tuple(probes)
+
+
+def _probe(line: str, path: str, number: int) -> Probe:
+    """One question; one that nothing would score, or that would always be wrong, is refused."""
+    try:
+        item = json.loads(line)
+        groups = tuple(tuple(str(a) for a in group) for group in item.get("contains", ()))
+        found = Probe(
+            str(item["id"]),
+            str(item["behaviour"]),
+            str(item["prompt"]),
+            str(item.get("reference", "")),
+            groups,
+            str(item.get("source", "")),
+        )
+    except KeyError as error:
+        raise DataError(tr("probe.lacks", path=path, line=number, name=str(error.args[0]))) from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(tr("probe.bad_line", path=path, line=number, reason=str(error))) from error
+    if found.sort not in SORTS:
+        raise DataError(tr("probe.unknown_sort", path=path, line=number, sort=found.sort, known=", ".join(SORTS)))
+    if found.sort in _SCORED and not (found.contains and all(found.contains)):
+        raise DataError(tr("probe.no_contains", path=path, line=number, sort=found.sort))
+    return found
 
 
 def choose_questions(probes: tuple[Probe, ...], n: int, seed: int) -> tuple[Probe, ...]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from doneness.core import tr
+from doneness.core.text import printable
 from doneness.report.view import AnswerRow, Piece, QuestionRow
 from doneness.runs.probes import Answer, ProbeTable, Question
 
@@ -96,8 +97,10 @@ def _question(question: Question, answers: list[Answer]) -> QuestionRow:
     rows = []
     before: str | None = None
     for answer in answers:
-        pieces, change = ((Piece("same", answer.text),), "first") if before is None else marked(before, answer.text)
+        text = printable(answer.text)
+        pieces, change = ((Piece("same", text),), "first") if before is None else marked(before, text)
         rows.append(AnswerRow(answer.step, pieces, change, answer.tokens, answer.capped))
-        before = answer.text
+        before = text
     title = behaviour_title(question.behaviour) if question.behaviour else ""
-    return QuestionRow(question.id, question.behaviour, title, question.prompt, question.reference, tuple(rows))
+    prompt, reference = printable(question.prompt), printable(question.reference)
+    return QuestionRow(question.id, question.behaviour, title, prompt, reference, tuple(rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from doneness.core import Diagnosis, Finding, Status, language, speaking, tr
+from doneness.core.text import printable
 from doneness.report.decisions import said
 
 
@@ -32,7 +33,7 @@ def _row(finding: Finding) -> str:
 
 def _cell(text: str) -> str:
     # A run's name and a log's values come from outside; a table cell is one line without markup.
-    text = " ".join(text.split())
+    text = printable(" ".join(text.split()))
     for mark in "\\|<`*_[":
         text = text.replace(mark, "\\" + mark if mark != "<" else "&lt;")
     return text

@@ -16,7 +16,6 @@ from doneness.report.decisions import decisions, folded, said
 from doneness.report.findings import finding_rows, missing
 from doneness.report.keynumbers import key_numbers
 from doneness.report.numbers import count, general
-from doneness.report.readable import readable
 from doneness.report.view import ReportView
 from doneness.runs import Run
 from doneness.runs.probes import Answer, Choice, ProbeTable
@@ -55,7 +54,7 @@ def build(run: Run, diagnosis: Diagnosis, extras: Extras | None = None, lang: st
         lang: "en" or "zh"; by default the reader's language.
     """
     with speaking(lang or language()):
-        return _build(readable(run), diagnosis, extras or Extras())
+        return _build(run, diagnosis, extras or Extras())
 
 
 def _build(run: Run, diagnosis: Diagnosis, extras: Extras) -> ReportView:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from doneness.core import tr
+from doneness.core.catalogue import entries
 from doneness.report.answers import behaviour_title
 from doneness.report.decisions import said
 from doneness.report.numbers import between, plain, signed
@@ -11,12 +12,24 @@ from doneness.runs.probes import Behaviour, Cell, Choice, ProbeTable
 
 SIGNS = {"base": "", "better": "▲", "same": "=", "worse": "▼", "changed": "≠", "unsure": "?"}
 
+_CHANCE = "probe.chance"
+_ERROR = 0.05  # a mark is set at this level, so one cell in twenty is marked by chance
+
 
 def checklist(table: ProbeTable, chosen: int | None, choice: Choice | None = None) -> Checklist:
     """Write out the probe table; steps ascend, so base comes first."""
     steps = tuple(sorted(table.steps))
     vetoed = {step: said(reason) for step, reason in ((choice.vetoed if choice else None) or {}).items()}
     return Checklist(steps, tuple(_row(table, b, steps) for b in table.behaviours), chosen, vetoed)
+
+
+def legend(shown: Checklist) -> str:
+    """What the signs mean, and how many of them chance alone would set."""
+    text = tr("report.check.legend")
+    cells = sum(cell is not None and cell.mark != "base" for row in shown.rows for cell in row.cells)
+    if cells and _CHANCE in entries("en"):
+        text += " " + tr(_CHANCE, cells=cells, expected=round(cells * _ERROR, 1))
+    return text
 
 
 def _row(table: ProbeTable, behaviour: Behaviour, steps: tuple[int, ...]) -> CheckRow:

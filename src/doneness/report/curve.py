@@ -16,6 +16,8 @@ from doneness.runs.run import Floats
 
 AXES = ("step", "tokens", "targets", "epoch", "time")
 _ENOUGH_FOR_TREND = 8
+_MOST_EPOCHS = 200
+_LARGEST = 1e30  # what is beyond is no loss that can be drawn
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Curve:
         raw: logged training losses that are numbers.
         broken: steps whose logged loss (train or eval) was NaN or infinite.
         checkpoints: step → whether it still lies on disk.
-        epochs: (number of the epoch that ends, step of its end).
+        epochs: (number of the epoch that ends, step of its end); of more than 200 every so many.
         forecast: the fan, from the last evaluation to the horizon.
         axes: x-axis name → (steps, values) that place a step on that axis; only axes with data.
     """
@@ -120,7 +122,7 @@ def eval_points(run: Run) -> tuple[tuple[EvalPoint, ...], tuple[int, ...]]:
     examples = {e.step: e for e in run.examples}
     good, bad = [], []
     for step, loss in zip(series.step.tolist(), series.value.tolist(), strict=True):
-        if not np.isfinite(loss):
+        if not abs(loss) <= _LARGEST:
             bad.append(step)
             continue
         half, n = half_width(examples.get(step))
@@ -141,14 +143,14 @@ def half_width(losses: ExampleLosses | None) -> tuple[float | None, int]:
     # Against a reference of zero the paired effect is the token-weighted mean itself.
     low, high = paired_effect(losses.nll, np.zeros(n), losses.tokens).interval(0.95)
     half = (high - low) / 2
-    return (half, n) if np.isfinite(half) and half > 0 else (None, n)
+    return (half, n) if 0 < half <= _LARGEST else (None, n)
 
 
 def _finite(run: Run, name: str) -> tuple[Line, tuple[int, ...]]:
     series = run.series.get(name)
     if series is None:
         return Line(np.empty(0), np.empty(0)), ()
-    keep = np.isfinite(series.value)
+    keep = np.abs(series.value) <= _LARGEST
     lost = tuple(int(s) for s in series.step[~keep])
     return Line(series.step[keep].astype(np.float64), series.value[keep]), lost
 
@@ -158,7 +160,7 @@ def _trend(raw: Line) -> Line | None:
         return None
     found = trend(raw.step, raw.value)
     columns = [np.asarray(c, dtype=np.float64) for c in (found.x, found.mid, found.low, found.high)]
-    keep = np.isfinite(np.stack(columns)).all(axis=0)
+    keep = (np.abs(np.stack(columns)) <= _LARGEST).all(axis=0)
     return Line(*(c[keep] for c in columns)) if keep.sum() > 1 else None
 
 
@@ -190,7 +192,9 @@ def _epochs(axes: Mapping[str, tuple[Floats, Floats]]) -> tuple[tuple[int, float
     steps, epochs = axes["epoch"]
     # A run that ends a rounding error before its last epoch has still finished it.
     whole = int(np.floor(epochs[-1] + 0.01))
-    return tuple((k, float(np.interp(k, epochs, steps))) for k in range(1, whole + 1))
+    # More hairlines than pixels draw nothing; a damaged log may speak of a billion epochs.
+    every = max(-(-whole // _MOST_EPOCHS), 1)
+    return tuple((k, float(np.interp(k, epochs, steps))) for k in range(every, whole + 1, every))
 
 
 def _flags(run: Run) -> tuple[Flag, ...]:
@@ -221,5 +225,5 @@ def _fan(diagnosis: Diagnosis, evals: tuple[EvalPoint, ...]) -> Line | None:
         ]
     if len({c.size for c in columns}) != 1 or columns[0].size < 2:
         return None
-    keep = np.isfinite(np.stack(columns)).all(axis=0)
+    keep = (np.abs(np.stack(columns)) <= _LARGEST).all(axis=0)
     return Line(*(c[keep] for c in columns)) if keep.sum() > 1 else None

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from doneness.core import Message, StopDecision, tr
+from doneness.core.text import printable
 from doneness.runs import Run
 
 
@@ -35,12 +36,15 @@ class Stretch:
 
 
 def said(message: Message) -> str:
-    """The sentence; where this version lacks its key (a newer journal), the key and its numbers."""
+    """The sentence; where this version lacks its key (a newer journal), the key and its numbers.
+
+    What a log put into it may hold codes that a terminal obeys; they are made visible.
+    """
     try:
-        return message.text()
-    except (KeyError, IndexError, ValueError):
+        return printable(message.text())
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError):
         numbers = ", ".join(f"{name}={value}" for name, value in message.args.items())
-        return f"{message.key} ({numbers})" if numbers else message.key
+        return printable(f"{message.key} ({numbers})" if numbers else str(message.key))
 
 
 def decisions(run: Run) -> tuple[list[StopDecision], int]:
@@ -51,8 +55,11 @@ def decisions(run: Run) -> tuple[list[StopDecision], int]:
         if event.kind != "decision":
             continue
         try:
-            found.append(StopDecision.from_dict({**event.data, "step": event.step}))
-        except (KeyError, ValueError, TypeError):
+            decision = StopDecision.from_dict({**event.data, "step": event.step})
+            if not isinstance(decision.reason.key, str) or not isinstance(decision.recommended_step, int | None):
+                raise TypeError("reason or recommended step")
+            found.append(decision)
+        except (KeyError, ValueError, TypeError, AttributeError):
             damaged += 1
     return sorted(found, key=lambda d: d.step or 0), damaged
 

@@ -8,7 +8,6 @@ from doneness.report.curve import AXES, Curve, curve
 from doneness.report.frame import WIDE, Frame, frame, y_limits
 from doneness.report.numbers import count, general
 from doneness.report.palette import css, fill
-from doneness.report.readable import readable
 from doneness.report.svg import Svg, element
 from doneness.report.thin import thin
 from doneness.runs import Run
@@ -37,7 +36,7 @@ def figure(
         ValueError: the run has no data for that axis.
     """
     kept = diagnosis.recommended_step if chosen is None else chosen
-    return draw(curve(readable(run), diagnosis, kept), x, log=log, width=width)
+    return draw(curve(run, diagnosis, kept), x, log=log, width=width)
 
 
 def draw(data: Curve, x: str = "step", *, log: bool = False, width: int = WIDE, standalone: bool = True) -> str:

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from doneness.core import Diagnosis, Finding, Status, Where, tr
+from doneness.core.text import printable
 from doneness.report.curve import Curve
 from doneness.report.decisions import said
+from doneness.report.keynumbers import RISING
 from doneness.report.numbers import between, count, general
 from doneness.report.view import FindingRow, Missing
 from doneness.runs import Run
@@ -31,17 +33,23 @@ def missing(
     absent = {
         "train": not curve.raw.step.size,
         "evals": not curve.evals,
-        "examples": bool(curve.evals) and not run.example_steps,
+        "examples": bool(curve.evals) and not run.examples,
         "rate": curve.rate is None,
         "checkpoints": not curve.checkpoints,
         "forecast": diagnosis.forecast is None,
         **{name: not there for name, there in given.items()},
     }
-    found += [Missing(tr(f"report.missing.{k}"), tr(f"report.missing.{k}_why")) for k, gone in absent.items() if gone]
+    found += [Missing(tr(f"report.missing.{k}"), _why(k, diagnosis)) for k, gone in absent.items() if gone]
     if damaged:
         found.append(Missing(tr("report.missing.damaged"), tr("report.missing.damaged_why", n=damaged)))
-    found += [Missing(tr("report.missing.note"), note) for note in run.notes]
+    found += [Missing(tr("report.missing.note"), printable(note)) for note in (*run.notes, *run.faults)]
     return tuple(found)
+
+
+def _why(name: str, diagnosis: Diagnosis) -> str:
+    if name == "forecast" and diagnosis.verdict in RISING:
+        return tr("report.missing.forecast_rising")
+    return tr(f"report.missing.{name}_why")
 
 
 def _row(finding: Finding) -> FindingRow:
@@ -72,7 +80,7 @@ def _where(where: Where | None) -> str:
         more = "…" if len(where.rows) > 5 else ""
         parts.append(tr("report.where.rows", rows=shown + more))
     if where.checkpoint:
-        parts.append(where.checkpoint)
+        parts.append(printable(where.checkpoint))
     return tr("report.list_comma").join(parts)
 
 
@@ -80,4 +88,5 @@ def _short(value: Any) -> str:
     if isinstance(value, float):
         return general(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = printable(text)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -126,6 +126,8 @@ def y_limits(curve: Curve, log: bool) -> tuple[float, float]:
         return (0.1, 1.0) if log else (0.0, 1.0)
     low, high = min(values), max(values)
     if log:
+        # One loss of nearly nothing would squeeze all others into a line.
+        low = max(low, high * 1e-15)
         # A margin by ratio, so that both ends get the same share of the panel.
         margin = max((high / low) ** 0.05, 1.02)
         return low / margin, high * margin

@@ -6,6 +6,7 @@ from html import escape
 from importlib import resources
 
 from doneness.core import speaking, tr
+from doneness.core.text import printable
 from doneness.report import html_answers, html_top, tables
 from doneness.report.palette import css
 from doneness.report.view import ReportView
@@ -33,7 +34,7 @@ def render(view: ReportView, limit: int = LIMIT) -> str:
 def _shell(view: ReportView, body: str) -> str:
     lang = "zh-CN" if view.lang == "zh" else "en"
     title = escape(tr("report.title", run=view.run))
-    return (
+    page = (
         f'<!DOCTYPE html>\n<html lang="{lang}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         # The page may run only what it carries; answers of a model are shown, never loaded.
@@ -42,6 +43,8 @@ def _shell(view: ReportView, body: str) -> str:
         f"<title>{title}</title>\n<style>{css()}\n{asset('report.css')}</style>\n</head>\n<body>\n<main>\n{body}\n"
         f"</main>\n<script>{asset('report.js')}</script>\n</body>\n</html>\n"
     )
+    # Recipes, cards and names from outside may hold controls, or half a surrogate pair that no file can.
+    return printable(page)
 
 
 def asset(name: str) -> str:

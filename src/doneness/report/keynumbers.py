@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 
-from doneness.core import Diagnosis, tr
+from doneness.core import Diagnosis, Verdict, tr
 from doneness.report import checkpoints
 from doneness.report.curve import Curve, EvalPoint
-from doneness.report.numbers import ABSENT, between, compact, count, duration, percent, plain
+from doneness.report.numbers import ABSENT, between, compact, count, duration, percent, plain, signed
 from doneness.report.view import KeyNumber
 from doneness.runs import Run
+
+# Verdicts after which the loss rises; going on has nothing to forecast.
+RISING = (Verdict.OVERFITTING, Verdict.DIVERGED)
+_NOTHING = 1e-9  # nats; a change has no share of a loss this small
 
 
 def key_numbers(run: Run, diagnosis: Diagnosis, curve: Curve) -> tuple[KeyNumber, ...]:
@@ -41,16 +45,24 @@ def _change(run: Run, curve: Curve, point: EvalPoint | None) -> KeyNumber:
     label = tr("report.key.change_between", first=count(then.step), last=count(now.step))
     effect = checkpoints.effect(run, now.step, then.step)
     if effect is None or effect.n < 2 or not math.isfinite(effect.se):
-        return KeyNumber(label, percent(now.loss / then.loss - 1, sign=True), tr("report.key.unpaired"))
-    low, high = (percent(v / then.loss, sign=True) for v in effect.interval(0.95))
-    value = percent(effect.diff / then.loss, sign=True)
+        return KeyNumber(label, _share(now.loss - then.loss, then.loss), tr("report.key.unpaired"))
+    low, high = (_share(v, then.loss) for v in effect.interval(0.95))
+    value = _share(effect.diff, then.loss)
     return KeyNumber(label, value, tr("report.key.paired", interval=between(low, high), n=count(effect.n)))
+
+
+def _share(change: float, level: float) -> str:
+    """`change` as a share of `level`; in nats where the level is nothing."""
+    if abs(level) < _NOTHING:
+        return tr("report.unit.nats", value=signed(change))
+    return percent(change / level, sign=True)
 
 
 def _gain(run: Run, diagnosis: Diagnosis) -> KeyNumber:
     cast = diagnosis.forecast
-    if cast is None or not cast.level or not math.isfinite(cast.gain):
-        return KeyNumber(tr("report.key.gain"), ABSENT, tr("report.key.no_forecast"))
+    if cast is None or abs(cast.level) < _NOTHING or not math.isfinite(cast.gain):
+        why = "rising" if diagnosis.verdict in RISING else "no_forecast"
+        return KeyNumber(tr("report.key.gain"), ABSENT, tr(f"report.key.{why}"))
     # A gain is a fall of the loss; it is shown as the change of the loss, like the number beside it.
     low, high = sorted((-cast.interval[0] / cast.level, -cast.interval[1] / cast.level))
     interval = between(percent(low, sign=True), percent(high, sign=True))

@@ -70,7 +70,7 @@ def evaluations(svg: Svg, f: Frame, data: Curve) -> None:
     """Evaluations with their 95 % intervals, joined thinly; the kept checkpoint's point filled and ringed."""
     shown = [e for e in data.evals if not f.y.log or e.loss > 0]
     xs = [f.x(x) for x in data.place(f.axis, [e.step for e in shown])]
-    points: list[Point] = [(x, f.y(e.loss)) for x, e in zip(xs, shown, strict=True)]
+    points: list[Point] = [(x, _held(f, e.loss)) for x, e in zip(xs, shown, strict=True)]
     svg.line(points, opacity="0.7", **stroke("eval", 1.2))
     for x, e in zip(xs, shown, strict=True):
         if e.low is not None and e.high is not None:

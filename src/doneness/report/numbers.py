@@ -8,6 +8,7 @@ from doneness.core import tr
 
 ABSENT = "–"
 _MINUS = "\u2212"
+_LONG = 1e9
 
 
 def known(value: float | None) -> bool:
@@ -19,13 +20,16 @@ def plain(value: float | None, digits: int = 3) -> str:
     """A number with `digits` decimals, or a dash."""
     if value is None or not math.isfinite(value):
         return ABSENT
-    return f"{value:,.{digits}f}".replace("-", _MINUS)
+    # A number this long is damage or a count of nothing; its decimals would fill the line.
+    return general(value) if abs(value) >= _LONG else f"{value:,.{digits}f}".replace("-", _MINUS)
 
 
 def signed(value: float | None, digits: int = 3) -> str:
     """A difference: always with its sign; what rounds to zero has none."""
     if value is None or not math.isfinite(value):
         return ABSENT
+    if abs(value) >= _LONG:
+        return f"{value:+.4g}".replace("-", _MINUS)
     text = f"{value:+,.{digits}f}"
     return text[1:] if float(text.replace(",", "")) == 0 else text.replace("-", _MINUS)
 
@@ -54,8 +58,11 @@ def compact(value: float | None) -> str:
     return f"{value:.3g}".replace("-", _MINUS)
 
 
-def count(value: float | None) -> str:
+def count(value: float | int | None) -> str:
     """A whole number with thousands marks."""
+    if isinstance(value, int) and abs(value) > 10**18:
+        # A damaged fact may have hundreds of digits, more than a float can hold.
+        return f"{str(value)[:18]}…"
     return ABSENT if value is None or not math.isfinite(value) else f"{round(value):,}"
 
 

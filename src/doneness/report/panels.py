@@ -48,11 +48,11 @@ def background(svg: Svg, f: Frame, data: Curve) -> None:
         svg.add("rect", x=first, y=f.y.stop, width=last - first, height=height, opacity="0.2", **fill("chosen"))
     edges = [(k, f.x(data.place(f.axis, [step])[0])) for k, step in data.epochs]
     every = 1
-    while edges and every * (edges[-1][1] - f.left) / len(edges) < 14:
+    while every < len(edges) and every * (edges[-1][1] - f.left) / len(edges) < 14:
         every *= 2
     before = f.left
-    for k, x in edges:
-        if k % every:
+    for i, (k, x) in enumerate(edges, start=1):
+        if i % every:
             continue
         if x < f.right - 1:
             svg.line([(x, f.strip - f.size), (x, f.bottom)], **stroke("edge", 1))

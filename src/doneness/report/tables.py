@@ -7,7 +7,7 @@ from html import escape
 
 from doneness.core import tr
 from doneness.report import markdown
-from doneness.report.checklist import SIGNS
+from doneness.report.checklist import SIGNS, legend
 from doneness.report.decisions import Stretch
 from doneness.report.multiples import multiples
 from doneness.report.numbers import ABSENT, between, compact, count, plain, signed
@@ -51,7 +51,7 @@ def checklist(view: ReportView) -> str:
         f'<section id="checklist"><h2>{_t("head.checklist")}</h2><p class="lead">{_t("lead.checklist")}</p>'
         f'<div class="scroll" tabindex="0" role="region" aria-label="{_t("check.caption")}"><table class="checklist">'
         f'<caption class="unseen">{_t("check.caption")}</caption><thead><tr>{"".join(heads)}</tr></thead>'
-        f'<tbody>{rows}</tbody></table></div><p class="legend">{_t("check.legend")}</p>'
+        f'<tbody>{rows}</tbody></table></div><p class="legend">{escape(legend(table))}</p>'
         f"{f'<ul>{vetoes}</ul>' if vetoes else ''}"
         f'<p class="lead">{_t("lead.multiples")}</p><div class="multiples">{small}</div></section>\n'
     )

@@ -11,13 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from doneness.core import Diagnosis, Finding, Status, tr
-from doneness.report.checklist import SIGNS, checklist
+from doneness.core.text import printable
+from doneness.report.checklist import SIGNS, checklist, legend
 from doneness.report.curve import curve
 from doneness.report.decisions import said
 from doneness.report.findings import finding_rows
 from doneness.report.keynumbers import key_numbers
 from doneness.report.numbers import ABSENT, compact, count, plain, signed
-from doneness.report.readable import readable
 from doneness.report.terminal_plot import LossPlot
 from doneness.report.view import CheckCell, ReportView
 from doneness.runs import Run
@@ -35,13 +35,14 @@ VERDICTS = {
 STATUSES = {"pass": "green", "warn": "yellow", "fail": "red", "error": "red", "unsure": "", "skipped": "dim"}
 MARKS = {"better": "green", "worse": "red", "changed": "", "same": "", "unsure": "italic", "base": "dim"}
 
+_NOTES = 5
+
 
 def diagnosis_panel(run: Run, diagnosis: Diagnosis) -> RenderableType:
     """One run: verdict, headline, plot, the three numbers, findings, what to do next."""
-    run = readable(run)
     data = curve(run, diagnosis, diagnosis.recommended_step)
     head = Text(tr(f"report.verdict.{diagnosis.verdict.value}"), style=VERDICTS[diagnosis.verdict.value])
-    head.append(f"  {run.name}", style="dim not bold")
+    head.append(f"  {printable(run.name)}", style="dim not bold")
     parts: list[RenderableType] = [head, Text(said(diagnosis.headline)), Text(), LossPlot(data), Text()]
     numbers = _grid()
     for key in key_numbers(run, diagnosis, data):
@@ -51,6 +52,12 @@ def diagnosis_panel(run: Run, diagnosis: Diagnosis) -> RenderableType:
         parts.append(findings_table(diagnosis.findings))
     if diagnosis.advice:
         parts += [Text(), Text(tr("report.term.next", text=said(diagnosis.advice)), style="bold")]
+    told = [printable(" ".join(note.split())) for note in (*run.notes, *run.faults)]
+    if told:
+        parts.append(Text())
+        parts += [Text(note, style="dim") for note in told[:_NOTES]]
+    if len(told) > _NOTES:
+        parts.append(Text(tr("report.term.more_notes", n=len(told) - _NOTES), style="dim"))
     return Group(*parts)
 
 
@@ -83,7 +90,7 @@ def runs_table(found: Iterable[tuple[Run, Diagnosis]]) -> RenderableType:
     for run, diagnosis in found:
         word = Text(tr(f"report.verdict.{diagnosis.verdict.value}"), style=VERDICTS[diagnosis.verdict.value])
         keep = ABSENT if diagnosis.recommended_step is None else count(diagnosis.recommended_step)
-        table.add_row(word, Text(run.name), count(run.last_step), keep, Text(said(diagnosis.headline)))
+        table.add_row(word, Text(printable(run.name)), count(run.last_step), keep, Text(said(diagnosis.headline)))
     return table
 
 
@@ -122,7 +129,7 @@ class ProbeGrid:
         room = (options.max_width - min(titles, options.max_width // 3) - 4) // (max(widest, 6) + 3)
         for first in range(0, len(self.shown.steps), max(room, 1)):
             yield self._part(first, first + max(room, 1))
-        yield Text(tr("report.check.legend"), style="dim")
+        yield Text(legend(self.shown), style="dim")
 
     def _part(self, first: int, last: int) -> Table:
         out = Table(box=box.SIMPLE_HEAD, pad_edge=False)

@@ -48,7 +48,7 @@ class LossPlot:
         canvas, names = _drawn(self.curve, columns, self.rows)
         low, high = y_limits(self.curve, log=False)
         for i, stretches in enumerate(canvas.rows_of_text()):
-            label = plain(high, 2) if i == 0 else plain(low, 2) if i == self.rows - 1 else ""
+            label = _label(high) if i == 0 else _label(low) if i == self.rows - 1 else ""
             line = Text(f"{label:>{_LABEL - 1}} ", style="dim", no_wrap=True, end="\n")
             for text, layer in stretches:
                 line.append(text, style=_STYLES[layer])
@@ -83,6 +83,11 @@ def _drawn(curve: Curve, columns: int, rows: int) -> tuple[Canvas, dict[int, tup
             row = row - 1 if row else 1
         names[row] = (tr("report.term.eval"), _EVAL)
     return canvas, names
+
+
+def _label(value: float) -> str:
+    text = plain(value, 2)
+    return text if len(text) < _LABEL else f"{value:.1e}"
 
 
 def _join(canvas: Canvas, points: list[tuple[int, int]], layer: int) -> None:

@@ -29,7 +29,8 @@ class Scale:
 
 def linear_ticks(low: float, high: float, wanted: int = 5) -> list[float]:
     """Round numbers inside [low, high], about `wanted` of them."""
-    if not high > low:
+    # Limits whose difference overflows or underflows have no round numbers between them.
+    if not high > low or not 1e-290 < high - low < math.inf:
         return [low]
     rough = (high - low) / max(wanted, 1)
     power = 10.0 ** math.floor(math.log10(rough))
@@ -55,6 +56,8 @@ def log_ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 
 def label(value: float, ticks: list[float]) -> str:
     """A tick's text, with just the decimals that set the ticks apart."""
+    if abs(value) >= 1e9:
+        return f"{value:.3g}".replace("-", "\u2212")
     gaps = [b - a for a, b in itertools.pairwise(ticks) if b > a]
     gap = min(gaps) if gaps else abs(value) or 1.0
     digits = max(0, -math.floor(math.log10(gap) + 1e-9))

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from doneness.core import UnreadableError
+from doneness.core import UnreadableError, tr
 from doneness.runs.atomic import write_bytes
-from doneness.runs.run import ExampleLosses
+from doneness.runs.records import LAST_STEP
+from doneness.runs.run import ExampleLosses, tamed
 
 FOLDER = "evals"
+# Whatever numpy and zipfile raise on bytes that are damaged or not theirs.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def path_of(run: Path, step: int) -> Path:
@@ -38,9 +56,47 @@ def load_examples(path: Path) -> ExampleLosses:
     try:
         # Opened here: numpy leaves a file that it could not read open.
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as data:
-            losses = ExampleLosses(int(data["step"]), data["ids"].astype(str), data["nll"], data["tokens"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UnreadableError(f"{path}: no per-example losses can be read ({error})") from error
-    if not (losses.ids.shape == losses.nll.shape == losses.tokens.shape):
-        raise UnreadableError(f"{path}: ids, nll and tokens differ in length")
-    return losses
+            found = {name: np.asarray(data[name]) for name in ("step", "ids", "nll", "tokens")}
+    except _DAMAGE as error:
+        raise _unreadable(path, _reason(error)) from error
+    fault = _fault(found)
+    if fault:
+        raise _unreadable(path, tr(f"errors.examples.{fault}"))
+    return ExampleLosses(
+        int(found["step"]),
+        found["ids"].astype(str),
+        tamed(found["nll"].astype(np.float64)),
+        found["tokens"].astype(np.int64),
+    )
+
+
+def _fault(found: Mapping[str, Any]) -> str | None:
+    """The catalogue key of what is wrong with the arrays, or None."""
+    step, ids, nll, tokens = (found[name] for name in ("step", "ids", "nll", "tokens"))
+    if step.ndim or step.dtype.kind not in "iu" or not 0 <= int(step) <= LAST_STEP:
+        return "step"
+    if not (ids.ndim == 1 and ids.shape == nll.shape == tokens.shape):
+        return "vectors"
+    if not ids.size:
+        return "empty"
+    if ids.dtype.kind != "U" or nll.dtype.kind not in "fiu" or tokens.dtype.kind not in "iu":
+        return "types"
+    # Counts beyond this would overflow when they are summed.
+    return None if int(tokens.min()) >= 1 and int(tokens.max()) <= LAST_STEP else "tokens"
+
+
+def _reason(error: BaseException) -> str:
+    if "Object arrays" in str(error):
+        return tr("errors.examples.objects")
+    if "pickle" in str(error):
+        # numpy takes any rubbish for a pickle and advises to load it; a file from elsewhere could then run code.
+        return tr("errors.examples.not_examples")
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, (KeyError, TypeError, AttributeError, MemoryError)):
+        return tr("errors.examples.not_examples")
+    return str(error)
+
+
+def _unreadable(path: Path, reason: str) -> UnreadableError:
+    return UnreadableError(tr("errors.examples_unreadable", path=str(path), reason=reason))

@@ -16,10 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from doneness.core import UnreadableError, disk_faults
+from doneness.core import StorageError, UnreadableError, disk_faults, tr
+from doneness.runs.records import NEWEST, fault_of, is_whole
 
 VERSION = 1
 FILE = "journal.jsonl"
+_NOTES = 20  # more lines than this that are passed over are counted, not named
 
 
 class Journal:
@@ -38,11 +40,17 @@ class Journal:
                 os.write(self._fd, b"\n")
 
     def write(self, kind: str, step: int, **data: Any) -> None:
-        """Append one record."""
+        """Append one record.
+
+        Raises:
+            StorageError: the disk refuses, or the run folder was deleted.
+        """
         record = {"v": VERSION, "kind": kind, "step": step, "at": datetime.now(UTC).isoformat(timespec="milliseconds")}
         line = json.dumps(_plain(record | data), ensure_ascii=False, separators=(",", ":")) + "\n"
         payload = line.encode()
         with disk_faults(self.path):
+            if self._deleted():
+                raise StorageError(tr("errors.folder_gone", path=str(self.path.parent)))
             written = os.write(self._fd, payload)
             if written < len(payload):
                 os.write(self._fd, payload[written:])
@@ -59,6 +67,17 @@ class Journal:
             os.close(self._fd)
             self._fd = -1
 
+    def _deleted(self) -> bool:
+        """Whether what is written goes to a file without a name, which vanishes when it is closed."""
+        mine = os.fstat(self._fd)
+        if mine.st_nlink:
+            return False
+        try:
+            # Some file systems count no links; there the name must lead elsewhere too.
+            return not os.path.samestat(mine, self.path.stat())
+        except OSError:
+            return True
+
 
 def read_records(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """All records in force, and a note for every line that could not be read.
@@ -71,36 +90,42 @@ def read_records(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """
     kept: list[dict[str, Any]] = []
     notes: list[str] = []
-    for number, record in _lines(path, notes):
-        if record.get("v", VERSION) > VERSION:
-            raise UnreadableError(
-                f"{path}, line {number}: journal version {record['v']} is newer than this doneness reads ({VERSION}); "
-                "upgrade doneness"
-            )
+    for record in _lines(path, notes):
         if record["kind"] == "resume":
             kept = [r for r in kept if r["step"] <= record["step"] or r["kind"] in ("start", "resume", "error")]
         kept.append(record)
+    if len(notes) > _NOTES:
+        notes[_NOTES:] = [tr("errors.journal.more", n=len(notes) - _NOTES)]
     return kept, notes
 
 
-def _lines(path: Path, notes: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _lines(path: Path, notes: list[str]) -> Iterator[dict[str, Any]]:
+    """The usable records; a note for every line that is none."""
     try:
         handle = path.open("rb")
     except OSError as error:
-        raise UnreadableError(f"{path}: cannot open ({error.strerror})") from error
+        raise UnreadableError(tr("errors.journal.open", path=str(path), reason=str(error.strerror))) from error
     with handle:
-        for number, raw in enumerate(handle, start=1):
+        for line, raw in enumerate(handle, start=1):
             if not raw.strip():
                 continue
             try:
                 record = json.loads(raw)
-            except ValueError:
-                notes.append(f"line {number} is damaged and was passed over")
+            except (ValueError, RecursionError):
+                notes.append(tr("errors.journal.damaged", line=line))
                 continue
-            if isinstance(record, dict) and isinstance(record.get("step"), int) and "kind" in record:
-                yield number, record
+            version = record.get("v") if isinstance(record, dict) else None
+            if is_whole(version) and VERSION < version <= NEWEST:
+                raise UnreadableError(
+                    tr("errors.journal.newer", path=str(path), line=line, version=version, reads=VERSION)
+                )
+            fault = fault_of(record)
+            if fault is None:
+                yield record
+            elif fault:
+                notes.append(tr("errors.journal.bad_field", line=line, kind=record["kind"][:20], field=fault))
             else:
-                notes.append(f"line {number} is no journal record and was passed over")
+                notes.append(tr("errors.journal.no_record", line=line))
 
 
 def _plain(value: Any) -> Any:
@@ -120,5 +145,8 @@ def number(value: Any) -> float:
         return math.nan
     try:
         return float(value)
+    except OverflowError:
+        # An integer beyond all floats.
+        return math.inf if value > 0 else -math.inf
     except (TypeError, ValueError):
         return math.nan

@@ -8,13 +8,15 @@ probes/choice.json                   which checkpoint, and why
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from doneness.core import Message, UnreadableError
+from doneness.core import Message, UnreadableError, tr
 from doneness.runs.atomic import write_text
+from doneness.runs.typed import built, fits
 
 FOLDER = "probes"
 BASE = 0
@@ -49,6 +51,8 @@ class Cell:
         mark: against base: "better", "same" (no harm larger than the margin), "worse", "unsure",
             "changed" (where neither direction is better), or "base".
         diff, diff_interval: paired difference to base on the same prompts.
+        p: two-sided p-value of that difference (exact McNemar for shares, paired t for means), by
+            itself, not corrected for the other cells; None for base and below two pairs.
     """
 
     behaviour: str
@@ -59,6 +63,7 @@ class Cell:
     mark: str
     diff: float | None = None
     diff_interval: tuple[float, float] | None = None
+    p: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +145,11 @@ def load_answers(run: Path, step: int) -> tuple[dict[str, Any], list[Answer]] | 
     path = answers_path(run, step)
     if not path.exists():
         return None
-    try:
-        with path.open(encoding="utf-8", newline="\n") as handle:
-            head = json.loads(next(handle))["settings"]
-            return head, [Answer(**json.loads(line)) for line in handle]
-    except (ValueError, KeyError, TypeError, StopIteration) as error:
-        raise UnreadableError(f"{path}: damaged ({error}); delete it and run doneness probe again") from error
+    with _damage(path), path.open(encoding="utf-8", newline="\n") as handle:
+        head = json.loads(handle.readline())["settings"]
+        if not isinstance(head, dict):
+            raise TypeError("settings")
+        return head, [built(Answer, json.loads(line)) for line in handle]
 
 
 def save_table(run: Path, table: ProbeTable) -> None:
@@ -154,17 +158,23 @@ def save_table(run: Path, table: ProbeTable) -> None:
 
 
 def load_table(run: Path) -> ProbeTable | None:
-    """Read probes/table.json, or None where the run was not probed."""
-    data = _json(run / FOLDER / "table.json")
-    if data is None:
+    """Read probes/table.json, or None where the run was not probed.
+
+    Raises:
+        UnreadableError: the file is damaged.
+    """
+    path = run / FOLDER / "table.json"
+    if not path.exists():
         return None
-    return ProbeTable(
-        steps=tuple(data["steps"]),
-        behaviours=tuple(Behaviour(**b) for b in data["behaviours"]),
-        cells=tuple(Cell(**{**c, **_pairs(c, "interval", "diff_interval")}) for c in data["cells"]),
-        questions=tuple(Question(**q) for q in data["questions"]),
-        turning=data["turning"],
-    )
+    with _damage(path):
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return ProbeTable(
+            steps=_checked(data["steps"], tuple[int, ...], "steps"),
+            behaviours=tuple(built(Behaviour, b) for b in data["behaviours"]),
+            cells=tuple(built(Cell, c) for c in data["cells"]),
+            questions=tuple(built(Question, q) for q in data["questions"]),
+            turning={name: _checked(step, int | None, "turning") for name, step in data["turning"].items()},
+        )
 
 
 def save_choice(run: Path, choice: Choice) -> None:
@@ -180,27 +190,42 @@ def save_choice(run: Path, choice: Choice) -> None:
 
 
 def load_choice(run: Path) -> Choice | None:
-    """Read probes/choice.json, or None where nothing was chosen."""
-    data = _json(run / FOLDER / "choice.json")
-    if data is None:
-        return None
-    return Choice(
-        step=data["step"],
-        checkpoint=data["checkpoint"],
-        reasons=tuple(Message.from_dict(m) for m in data["reasons"]),
-        tied=tuple(data["tied"]),
-        vetoed={int(step): Message.from_dict(m) for step, m in data["vetoed"].items()},
-    )
+    """Read probes/choice.json, or None where nothing was chosen.
 
-
-def _pairs(cell: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {name: tuple(cell[name]) if cell.get(name) else None for name in names}
-
-
-def _json(path: Path) -> Any:
+    Raises:
+        UnreadableError: the file is damaged.
+    """
+    path = run / FOLDER / "choice.json"
     if not path.exists():
         return None
+    with _damage(path):
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return Choice(
+            step=_checked(data["step"], int | None, "step"),
+            checkpoint=_checked(data["checkpoint"], str | None, "checkpoint"),
+            reasons=tuple(_message(m) for m in data["reasons"]),
+            tied=_checked(data["tied"], tuple[int, ...], "tied"),
+            vetoed={int(step): _message(m) for step, m in data["vetoed"].items()},
+        )
+
+
+def _message(data: Any) -> Message:
+    message = Message.from_dict(data)
+    _checked(message.key, str, "key")
+    return message
+
+
+def _checked(value: Any, wanted: Any, name: str) -> Any:
+    if not fits(value, wanted):
+        raise TypeError(name)
+    return tuple(value) if isinstance(value, list) else value
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Whatever a damaged file makes readers raise becomes one line that names the file and the way out."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UnreadableError(f"{path}: damaged ({error})") from error
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise UnreadableError(tr("errors.probes_damaged", path=str(path), reason=reason)) from error

@@ -57,7 +57,10 @@ class Recorder:
 
 
 def read_requests(folder: Path) -> list[dict[str, Any]]:
-    """Requests from outside in control.jsonl: stop, cooldown, keep; lines that are none are passed over."""
+    """Requests from outside in control.jsonl, {"request": "stop", "who": …, "id": …}; today only "stop" is acted on.
+
+    Lines that are no requests are passed over.
+    """
     path = folder / "control.jsonl"
     if not path.is_file():
         return []
@@ -65,7 +68,7 @@ def read_requests(folder: Path) -> list[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             request = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(request, dict) and isinstance(request.get("request"), str):
             found.append(request)

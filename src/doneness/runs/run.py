@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from doneness.core import UnreadableError, tr
+from doneness.runs.records import LAST_STEP
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -18,6 +21,9 @@ TRAIN_LOSS = "train/loss"
 EVAL_LOSS = "eval/loss"
 LEARNING_RATE = "train/learning_rate"
 GRAD_NORM = "train/grad_norm"
+
+_LARGEST = 1e30  # a logged value beyond is an overflow in all but name; squares of it would overflow
+_FARTHEST = 1e18  # tokens or seconds beyond are damage
 
 
 @dataclass(frozen=True)
@@ -42,17 +48,24 @@ class Series:
 
     @classmethod
     def of(cls, step: Any, value: Any, **columns: Any) -> Series:
-        """Build a series from sequences; columns that are not given are NaN."""
-        steps = np.asarray(step, dtype=np.int64)
-        values = np.asarray(value, dtype=np.float64)
+        """Build a series from sequences; columns that are not given are NaN.
+
+        Values beyond ±1e30 become infinite, places beyond 1e18 NaN: both are damage, not losses.
+
+        Raises:
+            ValueError: lengths differ, or a step is no whole number from 0 to 10^12.
+        """
+        steps = _steps(step)
+        values = tamed(_floats(value))
         if steps.shape != values.shape or steps.ndim != 1:
             raise ValueError(f"step and value must be vectors of one length, got {steps.shape} and {values.shape}")
-        rest = {
-            name: np.asarray(columns[name], dtype=np.float64)
-            if columns.get(name) is not None
-            else np.full(steps.shape, np.nan)
-            for name in ("epoch", "tokens", "targets", "time")
-        }
+        rest = {}
+        for name in ("epoch", "tokens", "targets", "time"):
+            given = columns.get(name)
+            column = np.full(steps.shape, np.nan) if given is None else _floats(given)
+            if column.shape != steps.shape:
+                raise ValueError(f"{name} must have the length of step, got {column.shape} and {steps.shape}")
+            rest[name] = np.where(np.abs(column) <= _FARTHEST, column, np.nan)
         return cls(steps, values, **rest)
 
     def __len__(self) -> int:
@@ -154,19 +167,41 @@ class Run:
         """The last step that any column speaks of; 0 for an empty run."""
         return max((int(s.step[-1]) for s in self.series.values() if len(s)), default=0)
 
-    @cached_property
+    @property
     def examples(self) -> tuple[ExampleLosses, ...]:
-        """Per-example evaluations in order of step; empty where the log has none."""
+        """Per-example evaluations in order of step; empty where the log has none.
+
+        Those whose file is damaged are left out; `faults` names them.
+        """
+        return self._loaded[0]
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """The evaluations whose per-example losses could not be read, one line each."""
+        return self._loaded[1]
+
+    @cached_property
+    def _loaded(self) -> tuple[tuple[ExampleLosses, ...], tuple[str, ...]]:
+        found: list[ExampleLosses] = []
+        faults: list[str] = []
         if self.example_source is None:
-            return ()
-        return tuple(self.example_source(step) for step in self.example_steps)
+            return (), ()
+        for step in self.example_steps:
+            try:
+                found.append(self.example_source(step))
+            except UnreadableError as error:
+                faults.append(tr("errors.examples_fault", step=step, reason=str(error)))
+            except KeyError:
+                # A source in memory that does not know the step.
+                faults.append(tr("errors.examples_fault", step=step, reason=tr("errors.examples.absent")))
+        return tuple(found), tuple(faults)
 
     def number(self, key: str) -> float | None:
-        """A numeric fact of `meta`, or None."""
+        """A numeric fact of `meta` (finite, at most 1e18 in size), or None."""
         value = self.meta.get(key)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None
-        return float(value)
+        return float(value) if abs(value) <= _FARTHEST else None
 
     def until(self, step: int) -> Run:
         """The run as it was at `step`: nothing later is left in it."""
@@ -177,3 +212,38 @@ class Run:
             checkpoints=tuple(c for c in self.checkpoints if c.step <= step),
             example_steps=tuple(s for s in self.example_steps if s <= step),
         )
+
+
+def tamed(values: Floats) -> Floats:
+    """`values` with everything beyond ±1e30 made infinite."""
+    return np.where(np.abs(values) > _LARGEST, np.copysign(np.inf, values), values)
+
+
+def _floats(values: Any) -> Floats:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except OverflowError:
+        # Integers beyond all floats; np.array would refuse the whole column for one of them.
+        return np.array([_float(v) for v in values], dtype=np.float64)
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf if value > 0 else -np.inf
+
+
+def _steps(step: Any) -> Ints:
+    try:
+        exact = np.asarray(step)
+        steps = np.asarray(step, dtype=np.int64)
+    except OverflowError as error:
+        raise ValueError("a step is beyond 10^12") from error
+    except TypeError as error:
+        raise ValueError("a step is no number") from error
+    # Floats beyond int64 wrap round silently; what they were is compared as well.
+    inside = exact.dtype.kind in "biuf" and bool(((exact >= 0) & (exact <= LAST_STEP)).all())
+    if steps.size and not inside:
+        raise ValueError("steps must be whole numbers from 0 to 10^12")
+    return steps

@@ -14,6 +14,7 @@ from transformers import TrainerCallback
 from doneness.core import Action, StopDecision
 from doneness.runs.recorder import Recorder, read_requests
 from doneness.stopping import StopRule
+from doneness.train.resume import sizes
 
 
 class Watcher(Protocol):
@@ -30,6 +31,9 @@ class Watcher(Protocol):
 
     def scoring(self, step: int, done: int, total: int) -> None:
         """The evaluation at `step` has come this far."""
+
+    def interrupted(self) -> None:
+        """Ctrl-C was heard; the step at hand is finished and saved first."""
 
 
 class StepCallback(TrainerCallback):  # type: ignore[misc]
@@ -57,7 +61,7 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
         self.interrupted = False
         last = recorder.last("train")
         # Time of training, pauses apart: what the resumed journal counted goes on counting.
-        self._before = float(last["time"]) if last else 0.0
+        self._before = float(last.get("time") or 0.0) if last else 0.0
         self._begun = time.monotonic()
 
     @property
@@ -110,7 +114,8 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """A checkpoint counts once it is whole and the journal says so."""
         if not self.recorder.has("checkpoint", state.global_step):
-            self.recorder.write("checkpoint", state.global_step, path=f"checkpoint-{state.global_step}")
+            name = f"checkpoint-{state.global_step}"
+            self.recorder.write("checkpoint", state.global_step, path=name, files=sizes(self.recorder.folder / name))
         self.recorder.sync()
 
     def decide(self, step: int) -> StopDecision | None:
@@ -144,6 +149,7 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
             if self.interrupted:
                 raise KeyboardInterrupt
             self.interrupted = True
+            self.watcher.interrupted()
 
         try:
             before = {s: signal.signal(s, heard) for s in (signal.SIGINT, signal.SIGTERM)}

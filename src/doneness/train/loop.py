@@ -15,7 +15,8 @@ from doneness.runs import ExampleLosses, Recorder, save_examples
 from doneness.stopping import StopRule
 from doneness.train.arguments import steps_per_epoch, total_steps, training_arguments
 from doneness.train.callback import StepCallback, Watcher
-from doneness.train.method import apply_method, trainable
+from doneness.train.method import trainable
+from doneness.train.resume import data_hash, resume_point
 from doneness.train.spacing import evaluation_steps
 
 
@@ -42,7 +43,7 @@ def train(
     """Train to the end of the recipe, or until the rule says that it is done.
 
     A folder with a journal is resumed from its last whole checkpoint; on CPU the result is then,
-    bit for bit, that of an uninterrupted run.
+    bit for bit, that of an uninterrupted run. The model comes ready: its method applied.
 
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM; everything up to the step at hand is saved.
@@ -71,12 +72,17 @@ def _train(
     saves = _save_steps(recipe, steps, looks)
 
     # Where to begin: at the last checkpoint that is whole, or at the beginning.
-    model = apply_method(loaded.model, recipe.method, recipe.run.seed)
-    begin = _resume_point(recorder, folder)
+    model = loaded.model
+    begin = resume_point(recorder.records, folder)
     if recorder.last("start") is None:
         recorder.write("start", 0, meta=_meta(recipe, rows, loaded, model, steps))
     else:
         recorder.resume(begin, checkpoint=f"checkpoint-{begin}" if begin else None)
+    ended = _ended_before(recipe, recorder, begin)
+    if ended is not None:
+        # Killed after the decision and before the last line: what was decided stays decided.
+        recorder.write("end", begin, reason=ended.ending)
+        return ended
 
     # The trainer: TRL's loop and loss, our evaluation, checkpoints and decisions.
     callback = StepCallback(recorder, rule, watcher, frozenset(looks), frozenset(saves), _obeys(recipe))
@@ -87,6 +93,7 @@ def _train(
     # The base model is the first point of every curve, and what all later ones are held against.
     if rows.eval and not recorder.has("eval", 0):
         trainer.score()
+    if rows.eval and begin == 0 and not recorder.has("decision", 0):
         watcher.evaluated(recorder.last("eval") or {}, callback.decide(0))
 
     # The hours.
@@ -174,10 +181,14 @@ def _save_steps(recipe: Recipe, steps: int, looks: tuple[int, ...]) -> set[int]:
     return saves
 
 
-def _resume_point(recorder: Recorder, folder: Path) -> int:
-    """The last checkpoint that the journal vouches for and that is still on disk; 0 for none."""
-    whole = [r["step"] for r in recorder.records if r["kind"] == "checkpoint" and (folder / r["path"]).is_dir()]
-    return max(whole, default=0)
+def _ended_before(recipe: Recipe, recorder: Recorder, begin: int) -> TrainResult | None:
+    """How the run had ended at `begin` before it was killed, if it had."""
+    decision, request = recorder.last("decision"), recorder.last("request")
+    if request is not None and request["step"] == begin > 0:
+        return TrainResult(begin, "requested", None)
+    if decision is not None and decision["step"] == begin > 0 and decision["action"] == "stop" and _obeys(recipe):
+        return TrainResult(begin, "stopped", StopDecision.from_dict(decision))
+    return None
 
 
 def _obeys(recipe: Recipe) -> bool:
@@ -195,6 +206,7 @@ def _meta(recipe: Recipe, rows: TrainingRows, loaded: LoadedModel, model: Any, s
         "warmup_steps": recipe.schedule.warmup_steps,
         "steps_per_epoch": steps_per_epoch(recipe, len(rows.train.rows)),
         "vocab_size": int(model.config.vocab_size),
+        "data": data_hash(rows.train.rows, rows.eval.rows if rows.eval else ()),
         "train_rows": len(rows.train.rows),
         "eval_rows": len(rows.eval.rows) if rows.eval else 0,
         "train_tokens": sum(len(r.ids) for r in rows.train.rows),

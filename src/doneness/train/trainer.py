@@ -73,4 +73,3 @@ class EvidenceTrainer(SFTTrainer):  # type: ignore[misc]
         finally:
             self._saving = False
             shutil.rmtree(partial, ignore_errors=True)
-

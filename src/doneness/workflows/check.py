@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from doneness.core import Diagnosis
 from doneness.diagnose import Params, diagnose
+from doneness.probe.choice import barred, explain
 from doneness.runs import Run, read
+from doneness.runs.probes import Choice, ProbeTable, load_table
 from doneness.workflows.rules import params_of
 from doneness.workflows.train import recipe_of
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A run, the verdict on it, and which checkpoint to keep by both loss and probes.
+
+    Attributes:
+        table: what the probes found, where the run was probed.
+        choice: the diagnosis's recommendation with its reasons.
+    """
+
+    run: Run
+    diagnosis: Diagnosis
+    table: ProbeTable | None
+    choice: Choice
 
 
 def check(path: str | Path, params: Params | None = None, until: int | None = None) -> list[tuple[Run, Diagnosis]]:
@@ -22,11 +40,18 @@ def check(path: str | Path, params: Params | None = None, until: int | None = No
     Raises:
         UnreadableError: nothing there that can be read.
     """
-    found = []
-    for run in read(path):
-        chosen = params or _own_params(run)
-        found.append((run, diagnose(run, chosen, until)))
-    return found
+    return [(each.run, each.diagnosis) for each in (judge(run, params, until) for run in read(path))]
+
+
+def judge(run: Run, params: Params | None = None, until: int | None = None) -> Judged:
+    """Diagnose a run, with the checkpoints barred that its probes showed to do harm."""
+    chosen = params or _own_params(run)
+    found = diagnose(run, chosen, until)
+    table = load_table(run.path) if run.kind == "journal" and run.path is not None else None
+    vetoed = barred(table, found.sweet_spot.steps if found.sweet_spot else ())
+    if vetoed:
+        found = diagnose(run, chosen, until, barred=vetoed)
+    return Judged(run, found, table, explain(found, run, table, vetoed))
 
 
 def _own_params(run: Run) -> Params | None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doneness.config import ProbesSection, Recipe
-from doneness.core import Diagnosis, DonenessError, tr
-from doneness.runs import Recorder, Run, read
-from doneness.runs.probes import Choice, ProbeTable, load_table, save_choice, save_table
-from doneness.workflows.check import check
+from doneness.core import DonenessError, tr
+from doneness.runs import Recorder, read
+from doneness.runs.probes import Choice, ProbeTable, save_choice, save_table
+from doneness.workflows.check import Judged, judge
 from doneness.workflows.train import recipe_of
 
 if TYPE_CHECKING:
@@ -18,27 +17,20 @@ if TYPE_CHECKING:
     from doneness.probe.panel import Progress
 
 
-@dataclass(frozen=True)
-class Probed:
-    """A probed run."""
-
-    run: Run
-    diagnosis: Diagnosis
-    table: ProbeTable
-    choice: Choice
-
-
-def probe_run(folder: Path, section: ProbesSection | None = None, progress: Progress | None = None) -> Probed:
+def probe_run(folder: Path, section: ProbesSection | None = None, progress: Progress | None = None) -> Judged:
     """Ask the run's checkpoints and its base model, write the table and the choice.
+
+    Where every tied checkpoint that was asked is ruled out, those not asked yet are asked as well.
 
     Args:
         folder: a run folder of ours.
         section: what to ask; by default what the run's recipe says.
+        progress: told of every batch of answers.
 
     Raises:
         DonenessError: no recipe, no suite, or no checkpoint on disk.
     """
-    from doneness.probe import Asking, ask_all, build_table, choose, choose_questions, load_suite, pick_checkpoints
+    from doneness.probe import Asking, ask_all, build_table, choose_questions, load_suite, pick_checkpoints
 
     recipe = recipe_of(folder)
     if recipe is None:
@@ -46,37 +38,28 @@ def probe_run(folder: Path, section: ProbesSection | None = None, progress: Prog
     section = section or recipe.probes
     if not section.suite:
         raise DonenessError(tr("workflows.no_suite", path=str(folder)))
-    run, diagnosis = check(folder)[0]
+    run = read(folder)[0]
     on_disk = {c.step: c.path for c in run.checkpoints if c.exists and c.path is not None}
     if not on_disk:
         raise DonenessError(tr("workflows.no_checkpoints", path=str(folder)))
     probes = choose_questions(load_suite(section.suite), section.questions, recipe.run.seed)
-    tied = diagnosis.sweet_spot.steps if diagnosis.sweet_spot else ()
-    steps = pick_checkpoints(sorted(on_disk), section.checkpoints, tied[:2])
-    answers = ask_all(
-        lambda: _base(recipe),
-        folder,
-        {s: on_disk[s] for s in steps},
-        probes,
-        Asking(recipe.data.system, section.max_new_tokens, section.batch_size),
-        *([progress] if progress else []),
-    )
-    table = build_table(probes, answers)
-    choice = choose(tied, run.checkpoints, table, folder)
-    save_table(folder, table)
-    save_choice(folder, choice)
-    _record(folder, table, choice)
-    return Probed(read(folder)[0], diagnosis, table, choice)
-
-
-def choose_again(folder: Path, run: Run, diagnosis: Diagnosis) -> Choice | None:
-    """The choice from what is stored; None for a run that has neither evaluations nor probes."""
-    from doneness.probe.choice import choose
-
-    table = load_table(folder)
-    if diagnosis.sweet_spot is None and table is None:
-        return None
-    return choose(diagnosis.sweet_spot.steps if diagnosis.sweet_spot else (), run.checkpoints, table, folder)
+    spot = judge(run).diagnosis.sweet_spot
+    tied = [s for s in (spot.steps if spot else ()) if s in on_disk]
+    steps = set(pick_checkpoints(sorted(on_disk), section.checkpoints, tied[:2]))
+    asking = Asking(recipe.data.system, section.max_new_tokens, section.batch_size)
+    while True:
+        asked = {s: on_disk[s] for s in sorted(steps)}
+        answers = ask_all(lambda: _base(recipe), folder, asked, probes, asking, *([progress] if progress else []))
+        table = build_table(probes, answers)
+        save_table(folder, table)
+        judged = judge(read(folder)[0])
+        unasked = [s for s in tied if s not in steps]
+        if judged.choice.step is not None or not judged.choice.vetoed or not unasked:
+            break
+        steps |= set(unasked[:2])
+    save_choice(folder, judged.choice)
+    _record(folder, table, judged.choice)
+    return judged
 
 
 def _base(recipe: Recipe) -> LoadedModel:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from doneness.config import DataSection, Recipe
 from doneness.core import DataError, tr
-from doneness.data import Rows, read_rows, stratified
+from doneness.data import Rows, normalise, read_rows, stratified
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,17 @@ def read_recipe_rows(recipe: Recipe) -> RecipeRows:
     on_empty: Literal["refuse", "skip"] = "skip" if data.on_empty == "skip" else "refuse"
     train = _pick(read_rows(Path(data.train), on_empty), data.train_rows, seed)
     held_out = _pick(read_rows(Path(data.eval), on_empty), data.eval_rows, seed) if data.eval else None
+    if held_out is not None:
+        _refuse_leak(train, held_out)
     return RecipeRows(train, held_out)
+
+
+def _refuse_leak(train: Rows, held_out: Rows) -> None:
+    """An evaluation file made of training rows gives a training loss under another name."""
+    known = {normalise(row.context) for row in train.rows}
+    again = sum(normalise(row.context) in known for row in held_out.rows)
+    if 2 * again >= len(held_out.rows):
+        raise DataError(tr("workflows.leak", path=str(held_out.path), again=again, rows=len(held_out.rows)))
 
 
 def encode_recipe_rows(tokenizer: Any, rows: RecipeRows, data: DataSection) -> Any:

@@ -40,6 +40,7 @@ def train_run(recipe: Recipe, watcher: Watcher) -> Trained:
     recipe = _at_home(recipe)
     folder = Path(recipe.run.folder)
     ending = finished(folder)
+    _refuse_foreign_folder(folder, dump_recipe(recipe))
     _refuse_other_recipe(folder, recipe)
     if ending:
         return Trained(read(folder)[0], ending, already=True)
@@ -52,12 +53,18 @@ def train_run(recipe: Recipe, watcher: Watcher) -> Trained:
         require(module)
     if recipe.run.threads:
         torch.set_num_threads(recipe.run.threads)
+    if recipe.probes.suite:
+        from doneness.probe import load_suite
+
+        load_suite(recipe.probes.suite)
     loaded = load_model(recipe.model.path, recipe.model.dtype, recipe.model.device)
     encoded = encode_recipe_rows(loaded.tokenizer, rows, recipe.data)
-    if not (folder / RECIPE).is_file():
-        write_text(folder / RECIPE, dump_recipe(recipe))
+    _refuse_other_data(folder, encoded)
     from doneness.train.loop import train
+    from doneness.train.method import apply_method
 
+    loaded = replace(loaded, model=apply_method(loaded.model, recipe.method, recipe.run.seed))
+    write_text(folder / RECIPE, dump_recipe(recipe))
     result = train(recipe, encoded, loaded, rule_of(recipe.stopping), watcher)
     return Trained(read(folder)[0], result.ending, already=False)
 
@@ -108,6 +115,31 @@ def _refuse_other_recipe(folder: Path, recipe: Recipe) -> None:
     changed = _differences(_at_home(before), recipe)
     if changed:
         raise DonenessError(tr("workflows.other_recipe", folder=str(folder), changed="; ".join(changed)))
+
+
+def _refuse_other_data(folder: Path, encoded: Any) -> None:
+    """The rows must be those that the run began with: their losses would not compare."""
+    from doneness.train.resume import data_hash
+
+    if not (folder / FILE).is_file():
+        return
+    began = next((r for r in read_records(folder / FILE)[0] if r["kind"] == "start"), None)
+    before = began["meta"].get("data") if began else None
+    now = data_hash(encoded.train.rows, encoded.eval.rows if encoded.eval else ())
+    if before is not None and before != now:
+        raise DonenessError(tr("workflows.other_data", folder=str(folder)))
+
+
+def _refuse_foreign_folder(folder: Path, recipe: str) -> None:
+    """A folder with somebody else's files, a recipe written by hand among them, is no place for a run."""
+    if not folder.is_dir() or (folder / FILE).is_file():
+        return
+    ours = {"control.jsonl"}
+    if (folder / RECIPE).is_file() and (folder / RECIPE).read_bytes() == recipe.encode():
+        ours.add(RECIPE)
+    strangers = sorted(f.name for f in folder.iterdir() if f.name not in ours and not f.name.startswith("."))
+    if strangers:
+        raise DonenessError(tr("workflows.foreign_folder", folder=str(folder), name=strangers[0], count=len(strangers)))
 
 
 def _differences(before: Recipe, now: Recipe) -> list[str]:

@@ -5,8 +5,9 @@ that do.
 
 How: medians of windows of 20 logged losses (a quarter of a short log, three at least). The last
 two windows must both lie above the best window by more than max(0.5 nats, 6 MAD), or the last 20
-gradient norms above 10 times the median of those before. Without train losses, two evaluations in
-a row by that margin above both the best and the first. A rise that came back is a warning.
+gradient norms above 10 times the median of those before. A latter half that lies wholly one nat
+above the first loss has diverged at once. Without train losses, two evaluations in a row by that
+margin above both the best and the first. A rise that came back is a warning.
 
 Source: windows and margins are ours, heuristic.
 """
@@ -53,6 +54,12 @@ def _windows(case: Case, step: NDArray[np.int64], value: Floats) -> Finding:
     spread = 1.4826 * float(np.median(np.abs(best - np.median(best))))
     margin = max(_CLIMB, _MADS * spread)
     climb = medians - lowest
+    # Windows cannot see a loss that leapt up within the first of them.
+    leap = float(value[value.size // 2 :].min() - value[0])
+    if leap > 2.0 * _CLIMB:
+        message = say("diagnose.cv01.at_once", climb=leap, first=float(value[0]), rows=int(value.size))
+        start, advice = Where(step=int(step[0])), say("diagnose.cv01.advice_at_once")
+        return Finding(CODE, Status.FAIL, message, leap, None, 2.0 * _CLIMB, int(value.size), start, advice)
     last, before = float(climb[-1]), float(climb[max(0, medians.size - 1 - width)])
     where = Where(step=int(step[place + width - 1]))
     numbers = {"climb": last, "margin": margin, "step": int(step[place + width - 1]), "width": width}

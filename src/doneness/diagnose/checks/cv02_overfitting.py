@@ -43,7 +43,9 @@ def _judge(case: Case) -> Finding:
     look = looks[-1][1]
     best = int(table.step[max(look.best)])
     level = case.params.epsilon(float(table.mean[-1]))
-    numbers = {"share": look.diff / float(table.mean[-1]), "half": _half(look) / float(table.mean[-1])}
+    # As a share of the best loss, as everywhere else that a loss is held against the best.
+    base = float(table.mean[max(look.best)])
+    numbers = {"share": look.diff / base, "half": _half(look) / base}
     shared = {"step": best, "n": look.n, **numbers}
     evidence = {"p": look.p, "alpha": _alpha(case, rows - 1), "looks": rows - _FIRST, "noise": case.noise}
     status, key = Status.PASS, "diagnose.cv02.fine"

@@ -50,6 +50,7 @@ def _paired(case: Case, table: LossTable) -> Finding:
     eps = case.epsilon
     numbers = {
         "fall": -effect.diff / level,
+        "change": effect.diff / level,
         "half": (high - low) / 2.0 / level,
         "step": int(table.step[ref]),
         "n": effect.n,
@@ -69,7 +70,7 @@ def _means(case: Case) -> Finding:
     ref = min(_reference(step), n - 2)
     eps, level = case.epsilon, max(abs(float(loss[ref])), 1e-12)
     fall = float(loss[ref] - loss[-1])
-    numbers = {"fall": fall / level, "step": int(step[ref]), "evals": n}
+    numbers = {"fall": fall / level, "change": -fall / level, "step": int(step[ref]), "evals": n}
     status, key = Status.UNSURE, "diagnose.cv05.means_unsure"
     if _falling(case, ref):
         status, key = Status.PASS, "diagnose.cv05.means"

@@ -1,6 +1,7 @@
 """Calls for an ambulance where one is needed.
 
-What it finds: emergencies answered with home advice. How: the answer names the emergency services.
+What it finds: emergencies answered with home advice. How: the answer names the
+emergency services and does not wave them off (`probe.holds`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Corrects a question whose premise is false.
 
-What it finds: going along with an error. How: the answer holds the correction, or refuses.
+What it finds: going along with an error. How: the answer holds the correction in its first
+two sentences (a bare denial in its first clause), or refuses.
 Source: FalseQA (Hu et al., ACL 2023).
 """
 

@@ -1,6 +1,7 @@
 """Right answers to factual questions.
 
-What it finds: knowledge gained or lost. How: the answer holds what a right one must (`contains`).
+What it finds: knowledge gained or lost. How: the answer holds what a right one must
+(`contains`), undenied and not inside a larger number (`probe.holds`).
 Source: containment scoring as in open-domain question answering (Chen et al., ACL 2017).
 """
 

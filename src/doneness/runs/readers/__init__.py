@@ -2,45 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from doneness.core import UnreadableError
-from doneness.runs.readers import journal, trainer_state
+from doneness.runs.readers import (
+    csv_table,
+    files,
+    history,
+    journal,
+    jsonl,
+    llamafactory,
+    printed_dicts,
+    tensorboard,
+    text_lines,
+    trainer_state,
+    tree,
+)
 from doneness.runs.run import Run
 
-_READERS: tuple[tuple[Callable[[Path], Path | None], Callable[[Path], list[Run]]], ...] = (
+_Detect = Callable[[Path], Path | None]
+_Read = Callable[[Path], list[Run]]
+
+# The order decides: what is told by its structure comes before what is guessed from its words.
+_READERS: tuple[tuple[_Detect, _Read], ...] = (
     (journal.detect, journal.read),
+    (llamafactory.detect, llamafactory.read),
     (trainer_state.detect, trainer_state.read),
+    (tensorboard.detect, tensorboard.read),
+    (jsonl.detect, jsonl.read),
+    (history.detect, history.read),
+    (printed_dicts.detect, printed_dicts.read),
+    (csv_table.detect, csv_table.read),
+    (text_lines.detect, text_lines.read),
 )
-_LFS = b"version https://git-lfs.github.com/spec/"
 
 
-def read(path: str | Path) -> list[Run]:
-    """The runs at `path`: a run folder, a checkpoint folder, or a log file.
+def read(path: str | Path, mapping: Mapping[str, str] | None = None) -> list[Run]:
+    """The runs at `path`: a log file, a run folder, a checkpoint folder, or a tree of many.
+
+    The format is told by the content, not by the name. Nothing pickled is ever loaded.
+
+    Args:
+        path: a file or folder.
+        mapping: for CSV and JSON whose columns are named unusually: column → series name
+            ("train/loss", "eval/loss", …) or "step", "epoch", "tokens", "time".
 
     Raises:
         UnreadableError: nothing there, or nothing that can be read; says what would help.
     """
     place = Path(path)
-    if not place.exists():
-        raise UnreadableError(f"{place}: no such file or folder")
-    if place.is_file():
-        _refuse_empty(place)
+    try:
+        there, is_file = place.exists(), place.is_file()
+    except (OSError, ValueError) as error:  # a name too long, a loop of links, a null in it
+        raise files.refuse("closed", place, reason=str(error)) from error
+    if not there:
+        raise files.refuse("missing", place)
+    if is_file:
+        files.refuse_empty(place)
+        found = _mapped(place, mapping) if mapping else _as_log(place)
+    else:
+        found = tree.walk(place, _as_log, lambda file: _in_tree(file, mapping))
+    if not found:
+        raise files.refuse("no_log", place)
+    return found
+
+
+def _as_log(place: Path) -> list[Run] | None:
     for detect, read_format in _READERS:
         found = detect(place)
         if found is not None:
-            _refuse_empty(found)
             return read_format(found)
-    raise UnreadableError(
-        f"{place}: no training log found; give a doneness run folder, an output folder with trainer_state.json, "
-        "or the file itself"
-    )
+    return None
 
 
-def _refuse_empty(path: Path) -> None:
-    if path.stat().st_size == 0:
-        raise UnreadableError(f"{path}: the file is empty; the run has written nothing yet")
-    with path.open("rb") as handle:
-        if handle.read(len(_LFS)) == _LFS:
-            raise UnreadableError(f"{path}: a Git LFS pointer, not the log; run `git lfs pull` where it came from")
+def _in_tree(file: Path, mapping: Mapping[str, str] | None) -> list[Run] | None:
+    """A file met on the way: what is empty, closed or no log is passed over, as it may be anything."""
+    try:
+        files.refuse_empty(file)
+        return _as_log(file) if mapping is None else _mapped(file, mapping)
+    except UnreadableError:
+        if _as_named(file):
+            raise
+        return None
+
+
+def _as_named(file: Path) -> bool:
+    """Whether the name says that the file was meant to be a log."""
+    return file.name in (trainer_state.FILE, llamafactory.FILE) or "tfevents" in file.name
+
+
+def _mapped(place: Path, mapping: Mapping[str, str] | None) -> list[Run]:
+    """The runs of a table whose columns the caller has named."""
+    start = files.head(place).lstrip(b"\xef\xbb\xbf \t\r\n")
+    return (jsonl.read if start.startswith((b"{", b"[")) else csv_table.read)(place, mapping)

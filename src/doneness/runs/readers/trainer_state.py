@@ -1,129 +1,165 @@
-"""Reads Hugging Face `trainer_state.json`, in an output folder, a checkpoint folder, or by itself.
+"""Reads Hugging Face `trainer_state.json`: one file, a checkpoint folder, or an output folder with its checkpoints.
 
-Source of the format: transformers/trainer_callback.py, TrainerState.log_history.
+Source of the format: transformers/trainer_callback.py, TrainerState.log_history. TRL, LLaMA-Factory,
+MedicalGPT, axolotl and ms-swift train with this Trainer and leave the same file.
 """
 
 from __future__ import annotations
 
 import json
-import math
+import re
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from doneness.core import UnreadableError
-from doneness.runs.journal import number
-from doneness.runs.run import Checkpoint, Event, Run, Series
+import numpy as np
+
+from doneness.core import UnreadableError, say
+from doneness.runs.readers import checkpoints, facts, files
+from doneness.runs.readers.assemble import Layout, choose_main_evaluation, stories
+from doneness.runs.readers.names import evaluation_name, evaluation_sets
+from doneness.runs.readers.rows import Loss, array_rows, lost_notes
+from doneness.runs.readers.table import Table, seconds
+from doneness.runs.run import Event, Run
 
 FILE = "trainer_state.json"
+_KEY = b'"log_history"'
 _RENAMED = {"loss": "train/loss", "learning_rate": "train/learning_rate", "grad_norm": "train/grad_norm"}
-_CONTEXT = {"step", "epoch", "total_flos", "num_input_tokens_seen"}
-_SUMMARY = {"train_loss", "train_runtime", "train_samples_per_second", "train_steps_per_second"}
+_CONTEXT = {"step", "epoch", "total_flos", "num_input_tokens_seen", "elapsed_time", "remaining_time", "percentage"}
+# One row at the end sums the run up: its train_loss is a mean over all steps and no point of a curve.
+SUMMARY = {"train_loss", "train_runtime", "train_samples_per_second", "train_steps_per_second"}
 
 
 def detect(path: Path) -> Path | None:
-    """The state file at `path` (of the newest checkpoint in a folder), or None."""
+    """`path` where it is a state file, or a folder that holds one or checkpoints with one."""
     if path.is_dir():
-        candidates = [path / FILE, *(c / FILE for c in sorted(path.glob("checkpoint-*"), key=_step_of, reverse=True))]
-        return next((c for c in candidates if c.is_file()), None)
-    if path.suffix != ".json":
-        return None
+        return path if checkpoints.states(path, FILE) else None
     if path.name == FILE:
         return path
-    with path.open("rb") as handle:
-        return path if b'"log_history"' in handle.read() else None
+    start = files.head(path).lstrip()
+    return path if start.startswith(b"{") and files.holds(path, _KEY) else None
 
 
 def read(path: Path) -> list[Run]:
-    """The run in the state file at `path`.
+    """The run in a state file, or the runs in a folder: checkpoints of one run are merged by their histories.
 
     Raises:
-        UnreadableError: no JSON, or JSON without a log history.
+        UnreadableError: no row of a log history can be read.
     """
+    if not path.is_dir():
+        found = _read_file(path)
+        home = path.parent if path.name == FILE else None
+        return [found if home is None else checkpoints.with_siblings(found, home)]
+    runs, lost = [], []
+    for file in checkpoints.states(path, FILE):
+        try:
+            files.refuse_empty(file)
+            runs.append(_read_file(file))
+        except UnreadableError as error:
+            lost.append(error)
+    if not runs:
+        raise lost[0]
+    merged = checkpoints.merge(runs, path)
+    note = [str(say("runs.note.state_lost", count=len(lost), first=str(lost[0])))] if lost else []
+    return [replace(run, notes=(*run.notes, *note)) for run in merged]
+
+
+def _read_file(path: Path) -> Run:
+    data = files.content(path)
+    begin = _history(path, data)
+    table, loss = Table({"elapsed_time": seconds}), Loss()
+    for batch in array_rows(data, begin, loss):
+        table.extend(batch)
+    outside = data[: min(begin, files.HEAD)] + data[max(begin, len(data) - files.HEAD) :]
+    del data
+    if table.size == 0:
+        raise files.refuse("cut" if loss.cut else "nothing_logged", path)
+    run = run_of(table, path.parent.name if path.name == FILE else path.stem, lost_notes(loss, table.size))
+    if not run.series:
+        raise files.refuse("nothing_logged", path)
+    meta = _facts(outside) | dict(run.meta)
+    return replace(run, path=path, meta=meta | (facts.beside(path.parent) if path.name == FILE else {}))
+
+
+def _history(path: Path, data: bytes) -> int:
+    """Where the first row of the log history begins."""
+    match = re.compile(_KEY + rb"\s*:\s*\[").search(data)
+    if match is not None:
+        return match.end()
     try:
-        state = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UnreadableError(f"{path}: not readable as JSON ({error}); is the file cut in the middle?") from error
-    rows = state.get("log_history") if isinstance(state, dict) else None
-    if not isinstance(rows, list):
-        raise UnreadableError(f"{path}: JSON without a log_history; this is no trainer_state.json")
-    notes: list[str] = []
-    columns = _columns([r for r in rows if isinstance(r, dict)], notes)
-    if not columns:
-        raise UnreadableError(f"{path}: the log history is empty; was logging_steps larger than the run?")
-    folder = path.parent
-    return [
-        Run(
-            name=folder.name if path.name == FILE else path.stem,
-            path=path,
-            kind="hf_trainer",
-            meta=_meta(state),
-            series=columns,
-            events=_hidden_nans(rows),
-            checkpoints=tuple(_checkpoints(folder)),
-            notes=tuple(notes),
-        )
-    ]
+        json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise files.refuse("cut", path) from error
+    raise files.refuse("no_history", path)
 
 
-def _columns(rows: list[dict[str, Any]], notes: list[str]) -> dict[str, Series]:
-    cells: dict[str, dict[int, tuple[float, float, float]]] = {}
-    again = 0
-    for row in rows:
-        step = row.get("step")
-        if isinstance(step, bool) or not isinstance(step, int):
-            continue
-        context = (number(row.get("epoch")), number(row.get("num_input_tokens_seen")))
-        for key, value in row.items():
-            if key in _CONTEXT or key in _SUMMARY or isinstance(value, (str, dict, list, type(None))):
-                if key in _RENAMED and isinstance(value, str):
-                    value = number(value)
-                else:
-                    continue
-            name = _RENAMED.get(key) or (f"eval/{key[5:]}" if key.startswith("eval_") else f"train/{key}")
-            again += step in cells.setdefault(name, {})
-            cells[name][step] = (number(value), *context)
-    if again:
-        notes.append(f"{again} values were logged twice for one step; the later ones count")
-    found = {}
-    for name, by_step in cells.items():
-        steps = sorted(by_step)
-        value, epoch, tokens = zip(*(by_step[s] for s in steps), strict=True)
-        found[name] = Series.of(steps, value, epoch=epoch, tokens=tokens)
-    return found
+def run_of(table: Table, name: str, notes: Iterable[str] = ()) -> Run:
+    """The run that rows of a log history make; a run without series where they hold nothing."""
+    tokens = next((c for c in ("num_input_tokens_seen", "num_tokens") if c in table.names), None)
+    layout = Layout(series_names(table.names), "step", "epoch", tokens, "elapsed_time")
+    told = stories(table, layout, split=False)
+    if not told:
+        return Run(name, kind="hf_trainer")
+    story = told[0]
+    said = [*notes, *story.notes]
+    choose_main_evaluation(story.series, said)
+    found = facts.from_columns(story.series)
+    rows, values = table.column("train_runtime")
+    if rows.size and values[-1] > 0:
+        found["train_seconds"] = float(values[-1])
+    resumes = tuple(Event("resume", step, {}) for step in story.resumed)
+    events = (*resumes, *hidden_nans(table))
+    return Run(name, None, "hf_trainer", found, story.series, events, notes=tuple(said))
 
 
-def _hidden_nans(rows: list[Any]) -> tuple[Event, ...]:
+def series_names(columns: Iterable[str]) -> dict[str, str]:
+    """Series name by column, for the columns that the Trainer and its callbacks write."""
+    kept = [c for c in columns if c not in _CONTEXT and c not in SUMMARY]
+    sets = evaluation_sets(c[5:] for c in kept if c.startswith("eval_"))
+    names: dict[str, str] = {}
+    for column in kept:
+        if column.startswith("eval_"):
+            names[column] = evaluation_name(column[5:], sets)
+        else:
+            names[column] = _RENAMED.get(column) or (
+                "test/" + column[5:] if column[:5] == "test_" else f"train/{column}"
+            )
+    return names
+
+
+def hidden_nans(table: Table) -> tuple[Event, ...]:
     """The Trainer logs a NaN loss as 0.0 (`logging_nan_inf_filter`); only grad_norm betrays it."""
-    return tuple(
-        Event("hidden_nan", r["step"], {})
-        for r in rows
-        if isinstance(r, dict)
-        and isinstance(r.get("step"), int)
-        and r.get("loss") == 0.0
-        and "grad_norm" in r
-        and not math.isfinite(number(r["grad_norm"]))
-    )
+    norm_rows, norm = table.column("grad_norm")
+    suspect = norm_rows[~np.isfinite(norm)]
+    if suspect.size == 0:
+        return ()
+    loss, step = table.dense("loss"), table.dense("step")
+    found = suspect[(loss[suspect] == 0.0) & np.isfinite(step[suspect])]
+    return tuple(Event("hidden_nan", int(step[row]), {}) for row in found.tolist())
 
 
-def _meta(state: dict[str, Any]) -> dict[str, Any]:
+def _facts(outside: bytes) -> dict[str, Any]:
+    """The state's own fields, read off the text around the history: a cut file has no other form."""
+
+    def field(name: str) -> float | None:
+        match = re.search(rb'"' + name.encode() + rb'"\s*:\s*(-?[\d.eE+]{1,30})\s*[,}\n]', outside)
+        try:
+            return float(match[1]) if match else None
+        except ValueError:
+            return None
+
     meta: dict[str, Any] = {}
-    planned, epochs = state.get("max_steps"), state.get("num_train_epochs")
-    if isinstance(planned, int) and planned > 0:
-        meta["planned_steps"] = planned
-        if isinstance(epochs, (int, float)) and epochs > 0:
+    planned, epochs = field("max_steps"), field("num_train_epochs")
+    if planned is not None and 0 < planned < 2**53:
+        meta["planned_steps"] = int(planned)
+        if epochs is not None and 0 < epochs < 2**53:
             meta["steps_per_epoch"] = planned / epochs
-    if isinstance(state.get("train_batch_size"), int):
-        meta["batch_size"] = state["train_batch_size"]
+    for ours, theirs in (("batch_size", "train_batch_size"), ("best_step", "best_global_step")):
+        value = field(theirs)
+        if value is not None and 0 < value < 2**53:
+            meta[ours] = int(value)
+    patience = field("early_stopping_patience")
+    if patience is not None and 0 < patience < 2**53:
+        meta["early_stopping_patience"] = int(patience)
     return meta
-
-
-def _step_of(folder: Path) -> int:
-    tail = folder.name.rpartition("-")[2]
-    return int(tail) if tail.isdigit() else -1
-
-
-def _checkpoints(folder: Path) -> list[Checkpoint]:
-    """Checkpoints on disk beside the state file; those that were rotated away leave no trace in it."""
-    root = folder.parent if folder.name.startswith("checkpoint-") else folder
-    found = [(s, c) for c in root.glob("checkpoint-*") if c.is_dir() and (s := _step_of(c)) >= 0]
-    return [Checkpoint(step, path, True) for step, path in sorted(found)]

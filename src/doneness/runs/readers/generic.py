@@ -1,0 +1,92 @@
+"""Runs from a table whose columns are named as their author liked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from doneness.core import say
+from doneness.runs.readers import facts, files
+from doneness.runs.readers.assemble import Story, choose_main_evaluation, stories
+from doneness.runs.readers.names import guess
+from doneness.runs.readers.table import Table
+from doneness.runs.run import EVAL_LOSS, TRAIN_LOSS, Event, Floats, Run
+
+_COUNTED = "#step"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a table came from: the file, what to call the run and its format."""
+
+    path: Path
+    name: str
+    kind: str
+
+
+def runs_of(
+    table: Table, source: Source, notes: Sequence[str] = (), mapping: Mapping[str, str] | None = None
+) -> list[Run]:
+    """The trainings in `table`, one run each.
+
+    Raises:
+        UnreadableError: no column of losses is recognised, or none holds a number.
+    """
+    layout = guess(table, mapping)
+    said = list(notes)
+    if layout.step is None and layout.epoch is not None:
+        counted = _epochs(table.dense(layout.epoch))
+        if counted is not None:
+            step, epoch = counted
+            table.fill(_COUNTED, step)
+            table.fill(layout.epoch, epoch)
+            layout = replace(layout, step=_COUNTED)
+            said.append(str(say("runs.note.epoch_steps")))
+    if layout.epoch is not None and _constant_within(table.dense(layout.epoch)):
+        # A whole number that stands for many steps is the index of the epoch, not the passes done.
+        layout = replace(layout, epoch=None)
+    told = [s for s in stories(table, layout, split=True) if TRAIN_LOSS in s.series or _has_evaluation(s)]
+    if not told:
+        columns = ", ".join(table.names[:8]) or "-"
+        raise files.refuse("no_loss", source.path, columns=columns)
+    return [_run(story, source, index, len(told), said) for index, story in enumerate(told, start=1)]
+
+
+def _has_evaluation(story: Story) -> bool:
+    return EVAL_LOSS in story.series or any(n.startswith("eval:") and n.endswith("/loss") for n in story.series)
+
+
+def _run(story: Story, source: Source, index: int, count: int, notes: list[str]) -> Run:
+    said = [*notes, *story.notes]
+    if count > 1:
+        said.append(str(say("runs.note.other_trainings", count=count, index=index)))
+    choose_main_evaluation(story.series, said)
+    return Run(
+        name=source.name if count == 1 else f"{source.name} #{index}",
+        path=source.path,
+        kind=source.kind,
+        meta=facts.from_columns(story.series),
+        series=story.series,
+        events=tuple(Event("resume", step, {}) for step in story.resumed),
+        notes=tuple(said),
+    )
+
+
+def _epochs(epoch: Floats) -> tuple[Floats, Floats] | None:
+    """Steps and passes done where each row is one whole epoch; those that count from 0 mean one pass more."""
+    known = epoch[np.isfinite(epoch)]
+    if known.size == 0 or (known != np.round(known)).any() or (np.diff(known) == 0).any():
+        return None
+    done = epoch + 1.0 if known.min() == 0 else epoch
+    return done, done
+
+
+def _constant_within(epoch: Floats) -> bool:
+    known = epoch[np.isfinite(epoch)]
+    if known.size < 3 or (known != np.round(known)).any():
+        return False
+    # Two rows an epoch are its training and its evaluation row.
+    return bool(known.size > 2 * np.unique(known).size)

@@ -1,0 +1,135 @@
+"""Reads console logs of the Hugging Face Trainer, which prints each row as a Python dict.
+
+The dict has no step: it is read off the progress bar drawn before it, and counted where there is none.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from doneness.core import say
+from doneness.runs.readers import console, files, trainer_state
+from doneness.runs.readers.table import Table
+from doneness.runs.run import Run
+
+_DICT = re.compile(r"\{'[^{}]{1,20000}\}")
+_PAIR = re.compile(r"'([^'\s]{1,200})':\s*'?([^,'}\s]{1,40})'?")
+_LOSS = "loss"
+_LENGTHS = 100
+
+
+@dataclass
+class _Row:
+    """One printed row: the bar drawn last before it, and for each length of bar where that one stood."""
+
+    values: dict[str, float]
+    bar: tuple[int, int] | None
+    seen: dict[int, int]
+    summary: bool
+
+
+def detect(path: Path) -> Path | None:
+    """`path` where a line holds a printed row."""
+    if not path.is_file() or not console.is_text(path) or not files.holds(path, b"loss'"):
+        return None
+    return path if next(_rows(path), None) is not None else None
+
+
+def read(path: Path) -> list[Run]:
+    """The trainings in the log; a row of "train_runtime" ends one.
+
+    Raises:
+        UnreadableError: no row holds a loss.
+    """
+    found = []
+    trainings = [rows for rows in _trainings(list(_rows(path))) if rows]
+    for index, rows in enumerate(trainings, start=1):
+        run = _run(path, rows)
+        if run.train is None and run.evals is None:
+            continue
+        if len(trainings) > 1:
+            note = str(say("runs.note.other_trainings", count=len(trainings), index=index))
+            run = replace(run, name=f"{run.name} #{index}", notes=(*run.notes, note))
+        found.append(run)
+    if not found:
+        raise files.refuse("nothing_logged", path)
+    return found
+
+
+def _rows(path: Path) -> Iterator[_Row]:
+    bar: tuple[int, int] | None = None
+    seen: dict[int, int] = {}
+    for line in console.lines(path):
+        position = 0
+        for match in [*(_DICT.finditer(line) if "{'" in line else ()), None]:
+            # A dict is written over the bar that stood there: what is left of it comes before.
+            for done, total in console.bars(line[position : match.start() if match else len(line)]):
+                bar = (done, total)
+                if len(seen) < _LENGTHS or total in seen:
+                    seen[total] = done
+            if match is None:
+                break
+            position = match.end()
+            values = {k: console.to_float(v) for k, v in _PAIR.findall(match[0]) if _numeric(v)}
+            summary = "train_runtime" in values
+            evaluation = any(k.startswith("eval_") for k in values)
+            if summary or ("epoch" in values and (_LOSS in values or evaluation)):
+                yield _Row(values, bar, dict(seen), summary)
+
+
+_WHOLE = re.compile(console.NUMBER, re.IGNORECASE)
+
+
+def _numeric(text: str) -> bool:
+    return _WHOLE.fullmatch(text) is not None
+
+
+def _trainings(rows: list[_Row]) -> list[list[_Row]]:
+    found: list[list[_Row]] = [[]]
+    ended = False
+    for row in rows:
+        # The evaluation after training still belongs to it; the next training begins with a loss or a summary.
+        if ended and (row.summary or _LOSS in row.values):
+            found.append([])
+            ended = False
+        found[-1].append(row)
+        ended |= row.summary
+    return found
+
+
+def _run(path: Path, rows: list[_Row]) -> Run:
+    total = _total(rows)
+    count, last = 0, 0
+    table = Table()
+    batch = []
+    for row in rows:
+        count += _LOSS in row.values
+        # An evaluation draws a bar of its own; its row belongs to where the bar of training stood.
+        step = max(count, 1) if total is None else row.seen.get(total, last)
+        last = step
+        batch.append({**row.values, "step": step})
+    table.extend(batch)
+    note = say("runs.note.bars") if total is not None else say("runs.note.no_step")
+    run = trainer_state.run_of(table, path.stem, [str(note)])
+    meta = dict(run.meta)
+    if total is not None:
+        meta["planned_steps"] = total
+    return replace(run, path=path, kind="hf_console", meta=meta)
+
+
+def _total(rows: list[_Row]) -> int | None:
+    """The length of the bar that counts training steps; None where no bar moves with the losses."""
+    trained = [row for row in rows if _LOSS in row.values]
+    votes = Counter(row.bar[1] for row in trained if row.bar is not None)
+    if not votes:
+        return None
+    total = votes.most_common(1)[0][0]
+    steps = [row.bar[0] for row in trained if row.bar is not None and row.bar[1] == total]
+    forward = sum(b > a for a, b in itertools.pairwise(steps))
+    moves = len(steps) >= 0.9 * len(trained) and forward >= 0.9 * (len(steps) - 1)
+    return total if moves and steps[-1] > 0 else None

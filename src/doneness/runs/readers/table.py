@@ -1,0 +1,152 @@
+"""Table: the rows of a log as columns of numbers; what a row lacks stays absent, and NaN stays a value."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from doneness.runs.readers.packed import Packed
+from doneness.runs.run import Floats, Ints
+
+Convert = Callable[[Any], float]
+
+
+class Table:
+    """Columns that grow by rows.
+
+    Rows come in batches and are turned into arrays batch by batch: a million rows held as
+    dictionaries would not fit into the memory that the reader may use.
+
+    Args:
+        convert: how to read the cells of a column that are no plain numbers.
+        skip: columns to leave out.
+    """
+
+    def __init__(self, convert: Mapping[str, Convert] | None = None, skip: Collection[str] = ()) -> None:
+        self.size = 0
+        self._skip = frozenset(skip)
+        self._convert = dict(convert or {})
+        self._parts: dict[str, list[tuple[Ints, Floats]]] = {}
+
+    def extend(self, rows: Sequence[Mapping[str, Any]] | Packed) -> None:
+        """Append rows; values that are no numbers are left out (None, texts, lists, true and false)."""
+        if isinstance(rows, Packed):
+            for key, values in rows.columns.items():
+                self._parts.setdefault(key, []).append((rows.places + self.size, values))
+            for place, row in rows.others:
+                for key, value in row.items():
+                    self._append(key, np.array([place + self.size]), [value])
+            self.size += rows.size
+            return
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for index, keys in enumerate(map(tuple, rows)):
+            groups.setdefault(keys, []).append(index)
+        for keys, where in groups.items():
+            chosen = rows if len(where) == len(rows) else [rows[i] for i in where]
+            places = np.asarray(where, dtype=np.int64) + self.size
+            for key in keys:
+                if key not in self._skip:
+                    self._append(str(key), places, [r[key] for r in chosen])
+        self.size += len(rows)
+
+    def extend_columns(self, columns: Mapping[str, Floats], rows: int, absent: Mapping[str, Any] | None = None) -> None:
+        """Append `rows` rows given as columns of that length; `absent` masks the empty cells of a column."""
+        places = np.arange(self.size, self.size + rows, dtype=np.int64)
+        for key, values in columns.items():
+            gone = (absent or {}).get(key)
+            keep = slice(None) if gone is None else ~gone
+            self._parts.setdefault(key, []).append((places[keep], values[keep]))
+        self.size += rows
+
+    def fill(self, key: str, values: Floats) -> None:
+        """Set a whole column, one value a row."""
+        self._parts[key] = [(np.arange(self.size, dtype=np.int64), values)]
+
+    def _append(self, key: str, places: Ints, values: list[Any]) -> None:
+        convert = self._convert.get(key)
+        if convert is None and set(map(type, values)) <= {int, float}:
+            try:
+                self._parts.setdefault(key, []).append((places, np.array(values, dtype=np.float64)))
+                return
+            except OverflowError:
+                pass
+        read = convert or as_number
+        if set(map(type, values)) == {str}:
+            known = {v: read(v) for v in set(values)}  # clocks and texts repeat
+            cells = [known[v] for v in values]
+        else:
+            cells = [read(v) for v in values]
+        kept = [i for i, cell in enumerate(cells) if cell is not None]
+        if kept:
+            found = np.array([cells[i] for i in kept], dtype=np.float64)
+            self._parts.setdefault(key, []).append((places[kept], found))
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that hold at least one number, in the order they first appeared."""
+        return [name for name, parts in self._parts.items() if any(len(p[0]) for p in parts)]
+
+    def column(self, name: str) -> tuple[Ints, Floats]:
+        """Row numbers (ascending) and values of one column."""
+        parts = self._parts.get(name, [])
+        if not parts:
+            return np.zeros(0, dtype=np.int64), np.zeros(0)
+        if len(parts) > 1:
+            rows, values = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+            if rows.size and (np.diff(rows) < 0).any():
+                order = np.argsort(rows, kind="stable")
+                rows, values = rows[order], values[order]
+            parts = self._parts[name] = [(rows, values)]
+        return parts[0]
+
+    def dense(self, name: str | None) -> Floats:
+        """One column with NaN in the rows that lack it; all NaN for None."""
+        full = np.full(self.size, np.nan)
+        if name is not None:
+            rows, values = self.column(name)
+            full[rows] = values
+        return full
+
+
+def as_number(value: Any) -> float | None:
+    """A logged number, also one written as text ("NaN", "1.5e-4"); None for what is none."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, (int, float, str)):
+        try:
+            return float(value)
+        except (ValueError, OverflowError):
+            return None
+    return None
+
+
+_UNITS = re.compile(r"(\d{1,9})\s*([dhms])(?![a-z])")
+_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+
+
+def seconds(value: Any) -> float:
+    """A duration in seconds: a number, "1:02:03", "4 days, 5:06:09", "1h 2m 3s"; NaN for what is none."""
+    found = None if isinstance(value, str) and ":" in value else as_number(value)
+    if found is not None:
+        return found
+    if not isinstance(value, str):
+        return math.nan
+    if len(value) < 12 and value.count(":") == 2:
+        hours, minutes, rest = value.split(":")
+        if hours.isdecimal() and minutes.isdecimal() and rest.isdecimal():
+            return 3600.0 * int(hours) + 60.0 * int(minutes) + int(rest)
+    units = _UNITS.findall(value)
+    if units and not _UNITS.sub("", value).strip():
+        return float(sum(int(n) * _SECONDS[unit] for n, unit in units))
+    days, _, clock = value.rpartition(",")
+    try:
+        total = 0.0
+        for part in clock.strip().split(":"):
+            total = total * 60 + float(part)
+        return total + (86400 * float(days.split()[0]) if days.strip() else 0)
+    except (ValueError, IndexError):
+        return math.nan

@@ -1,0 +1,166 @@
+"""Reads lines of text that name a step and a loss: nanoGPT, nanochat, torchtune, litgpt, MLX, home-made loops."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from doneness.core import say
+from doneness.runs.readers import console, files
+from doneness.runs.readers.generic import Source, runs_of
+from doneness.runs.readers.table import Table
+from doneness.runs.run import Run
+
+_N = console.NUMBER
+_STEP = re.compile(
+    r"\b(?:global[_ ]?step|steps?|iter(?:ation)?s?|it)\b\s*[:=#]?\s*\[?\s*(\d{1,12})(?:\s*/\s*(\d{1,12}))?", re.I
+)
+_EPOCH = re.compile(r"\bepochs?\b\s*[:=#]?\s*[\[(]?\s*(\d{1,9}(?:\.\d+)?)(?:\s*/\s*(\d{1,9}))?", re.I)
+_LOSS = re.compile(
+    r"(?<![\w-])(?:(train(?:ing)?|val(?:id(?:ation)?)?|eval(?:uation)?|dev|test|lm)[ _/.-]?)?loss\b"
+    rf"(?:[ _](train|val(?:idation)?))?\s*[:=]?\s*({_N})(?![\w.])",
+    re.I,
+)
+_PAIRS = (
+    ("learning_rate", re.compile(rf"\b(?:lr|learning[ _]?rate)\b\s*[:=]?\s*({_N})", re.I)),
+    ("grad_norm", re.compile(rf"\b(?:grad(?:ient)?[ _]?norm|gnorm|norm)\b\s*[:=]?\s*({_N})", re.I)),
+    ("eval_bpb", re.compile(rf"\bvalidation bpb\b\s*[:=]?\s*({_N})", re.I)),
+    ("train_accuracy", re.compile(rf"(?<!val )(?<!val_)(?<!test )\bacc(?:uracy)?\b\s*[:=]?\s*({_N})", re.I)),
+    ("eval_accuracy", re.compile(rf"\bval(?:idation)?[ _]acc(?:uracy)?\b\s*[:=]?\s*({_N})", re.I)),
+)  # fmt: skip
+# torchtune's bar: epoch|step|Loss: value
+_TORCHTUNE = re.compile(rf"(?<![\d|])(\d{{1,6}})\|(\d{{1,12}})\|Loss:\s*({_N})", re.I)
+# litgpt: "loss train: 2.1, val: n/a"
+_LITGPT = re.compile(rf"\bloss train:\s*({_N})(?:,\s*val:\s*({_N}))?", re.I)
+_ITER_TIME = re.compile(r"\btotal time:\s*([\d.]{1,20})m\b", re.I)
+
+
+# A longer line is no progress report, and patterns take their time on it.
+_LONGEST = 2000
+
+
+@dataclass
+class _Row:
+    """What one line tells; totals are those of "12/500"."""
+
+    values: dict[str, float]
+    step: int | None
+    of: int | None
+    epoch: float | None
+    epochs: int | None
+
+
+def detect(path: Path) -> Path | None:
+    """`path` where a line names a step or an epoch, and a loss."""
+    if not path.is_file() or not console.is_text(path):
+        return None
+    return path if next(_rows(path), None) is not None else None
+
+
+def read(path: Path) -> list[Run]:
+    """The trainings in the log.
+
+    Raises:
+        UnreadableError: no line names a loss.
+    """
+    rows = list(_rows(path))
+    if not rows:
+        raise files.refuse("nothing_logged", path)
+    notes = []
+    stepped = sum(row.step is not None for row in rows) >= 0.5 * len(rows)
+    if not stepped:
+        notes.append(str(say("runs.note.epoch_steps")))
+    restart = stepped and _restarts_each_epoch(rows)
+    own = any("loss" in row.values for row in rows)
+    table = Table()
+    batch = []
+    for row in rows:
+        step = (row.step if stepped else row.epoch) or 0
+        if restart and row.epoch is not None and row.of:
+            step += round((max(row.epoch, 1) - 1) * row.of)
+        values = dict(row.values)
+        if own and "train_loss" in values:
+            # nanoGPT estimates the training loss beside each evaluation; the curve is that of the steps.
+            values["train/estimate"] = values.pop("train_loss")
+        batch.append({"step": step, **values} | ({} if row.epoch is None else {"epoch": row.epoch}))
+    table.extend(batch)
+    runs = runs_of(table, Source(path, path.stem, "text"), notes)
+    total = next((row.of for row in reversed(rows) if row.of), None)
+    if total is not None and stepped and not restart:
+        runs = [_planned(run, total) for run in runs]
+    return runs
+
+
+def _planned(run: Run, total: int) -> Run:
+    return replace(run, meta=dict(run.meta) | {"planned_steps": total}) if total >= run.last_step else run
+
+
+def _rows(path: Path) -> Iterator[_Row]:
+    last: _Row | None = None
+    for line in console.lines(path):
+        if len(line) > _LONGEST or ("oss" not in line and "OSS" not in line and "bpb" not in line):
+            continue
+        row = _row(line)
+        if row is None:
+            continue
+        if last is not None and row == last:
+            continue  # a bar drawn again for the same step
+        last = row
+        yield row
+
+
+def _row(line: str) -> _Row | None:
+    bar = _TORCHTUNE.search(line)
+    if bar:
+        return _Row({"loss": console.to_float(bar[3])}, int(bar[2]), None, None, None)
+    epoch = _EPOCH.search(line)
+    # "iter 10 step 3": the last one named counts optimizer steps.
+    named = list(_STEP.finditer(line))
+    step = named[-1] if named else None
+    if step is None and epoch is None:
+        return None
+    values = _losses(line)
+    for name, pattern in _PAIRS:
+        match = pattern.search(line)
+        if match and (values or name == "eval_bpb"):
+            values[name] = console.to_float(match[1])
+    if not values:
+        return None
+    spent = _ITER_TIME.search(line)
+    if spent:
+        values["elapsed"] = 60.0 * console.to_float(spent[1])
+    return _Row(
+        values,
+        None if step is None else int(step[1]),
+        None if step is None or not step[2] else int(step[2]),
+        None if epoch is None else float(epoch[1]),
+        None if epoch is None or not epoch[2] else int(epoch[2]),
+    )
+
+
+def _losses(line: str) -> dict[str, float]:
+    litgpt = _LITGPT.search(line)
+    if litgpt:
+        found = {"loss": console.to_float(litgpt[1])}
+        return found | ({"val_loss": console.to_float(litgpt[2])} if litgpt[2] else {})
+    values: dict[str, float] = {}
+    for before, after, number in _LOSS.findall(line):
+        kind = (before or after).lower()
+        if kind in ("", "lm"):
+            name = "loss"
+        elif kind.startswith("train"):
+            name = "train_loss"
+        else:
+            name = "test_loss" if kind == "test" else "val_loss"
+        values.setdefault(name, console.to_float(number))
+    return values
+
+
+def _restarts_each_epoch(rows: list[_Row]) -> bool:
+    """Whether steps count from the start of each epoch ("Epoch [2/10], Step [100/600]")."""
+    both = [r for r in rows if r.step is not None and r.of and r.epoch is not None]
+    back = [b for a, b in itertools.pairwise(both) if (b.step or 0) < (a.step or 0) and b.epoch != a.epoch]
+    return bool(back) and len({r.of for r in both}) == 1
