@@ -11,7 +11,6 @@ from pathlib import Path
 from doneness.core import DataError, tr
 from doneness.probe.holds import corrects, holds
 
-
 # What kind of question: the last two have no right answer but to say so.
 SORTS = ("knowledge", "emergency", "false_premise", "invented", "unknown")
 _SCORED = ("knowledge", "emergency", "false_premise")
