@@ -147,3 +147,11 @@ def test_a_loss_that_leapt_at_once_has_diverged() -> None:
     assert "1.64" in found.headline.text()
     calm = Run("calm", series={TRAIN_LOSS: Series.of(range(1, 11), [1.6, 2.4, *[1.9] * 8])})
     assert diagnose(calm).verdict is not Verdict.DIVERGED
+
+
+def test_a_loss_of_exactly_zero_crashes_nothing() -> None:
+    evals = Series.of(range(0, 80, 10), [1.0, 0.5, 0.0, 0.0, 0.1, 0.2, 0.3, 0.4])
+    found = diagnose(Run("zero", series={EVAL_LOSS: evals}))
+    assert all(f.status.value != "error" for f in found.findings)
+    for lang in LANGUAGES:
+        assert found.headline.text(lang)

@@ -44,7 +44,7 @@ def _judge(case: Case) -> Finding:
     best = int(table.step[max(look.best)])
     level = case.params.epsilon(float(table.mean[-1]))
     # As a share of the best loss, as everywhere else that a loss is held against the best.
-    base = float(table.mean[max(look.best)])
+    base = float(table.mean[max(look.best)]) or 1.0
     numbers = {"share": look.diff / base, "half": _half(look) / base}
     shared = {"step": best, "n": look.n, **numbers}
     evidence = {"p": look.p, "alpha": _alpha(case, rows - 1), "looks": rows - _FIRST, "noise": case.noise}

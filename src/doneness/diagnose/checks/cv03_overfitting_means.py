@@ -45,11 +45,12 @@ def _judge(case: Case) -> Finding:
     loss, n = case.loss, int(case.loss.size)
     best = int(np.argmin(loss))
     rise = float(loss[-1] - loss[best])
-    shared = {"share": rise / abs(float(loss[best])), "step": int(case.step[best]), "evals": n}
+    scale = abs(float(loss[best])) or 1.0  # a loss of exactly zero has no shares
+    shared = {"share": rise / scale, "step": int(case.step[best]), "evals": n}
     where = Where(step=int(case.step[best]))
     if n < case.params.min_evals:
         if n >= _LEAST and _plain(loss, best):
-            plain, limit = say("diagnose.cv03.plain", **shared), _PLAIN * abs(float(loss[best]))
+            plain, limit = say("diagnose.cv03.plain", **shared), _PLAIN * scale
             return Finding(CODE, Status.FAIL, plain, rise, None, limit, n, where, say("diagnose.cv02.advice"))
         message = say("diagnose.cv03.few", needed=case.params.min_evals, **shared)
         return Finding(CODE, Status.UNSURE, message, rise, None, None, n, where)
@@ -65,7 +66,7 @@ def _judge(case: Case) -> Finding:
         status, key = Status.WARN, "diagnose.cv03.once"
     elif margin > 4.0 * case.epsilon:
         status, key = Status.UNSURE, "diagnose.cv03.noisy"
-    numbers = {"climb": climb / abs(float(loss[best])), "margin": margin / abs(float(loss[best])), **shared}
+    numbers = {"climb": climb / scale, "margin": margin / scale, **shared}
     advice = say("diagnose.cv02.advice") if status is Status.FAIL else None
     return Finding(CODE, status, say(key, **numbers), climb, None, margin, n, where, advice, evidence)
 
