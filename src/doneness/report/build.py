@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from doneness.core import Diagnosis, language, speaking, tr
+from doneness.core import Diagnosis, Verdict, language, speaking, tr
 from doneness.report import answers as side
 from doneness.report import checkpoints
 from doneness.report.checklist import checklist
@@ -82,7 +82,7 @@ def _build(run: Run, diagnosis: Diagnosis, extras: Extras) -> ReportView:
         headline=said(diagnosis.headline),
         advice=said(diagnosis.advice) if diagnosis.advice else "",
         reasons=tuple(said(m) for m in extras.choice.reasons) if extras.choice else (),
-        command=extras.command or next_command(run, extras),
+        command=extras.command or next_command(run, diagnosis, extras),
         key_numbers=key_numbers(run, diagnosis, data),
         curve=data,
         checkpoints=checkpoints.rows(run, diagnosis, data),
@@ -97,14 +97,21 @@ def _build(run: Run, diagnosis: Diagnosis, extras: Extras) -> ReportView:
     )
 
 
-def next_command(run: Run, extras: Extras) -> str | None:
-    """The command that follows: probe what was not probed, else ask questions of one's own; None in memory."""
-    if run.path is None:
+def next_command(run: Run, diagnosis: Diagnosis, extras: Extras) -> str | None:
+    """The command that follows from the verdict; None where no command of ours does.
+
+    A run that still learns wants a longer one; a finished one wants questions: the recipe's, then
+    those of whoever will use it. Another tool's run can do neither with us.
+    """
+    if run.path is None or run.kind != "journal":
         return None
     where = shlex.quote(str(run.path))
-    if run.kind != "journal":
-        # Another tool's run has no recipe to probe with; its verdict can be read again.
-        return f"doneness check {where}"
+    epochs = (extras.recipe or run.meta.get("recipe") or {}).get("schedule", {}).get("epochs")
+    if diagnosis.verdict is Verdict.LEARNING and epochs:
+        longer = shlex.quote(f"{run.path}-longer")
+        return f"doneness train {where}/recipe.toml run.folder={longer} schedule.epochs={2 * float(epochs):g}"
+    if diagnosis.verdict in (Verdict.BROKEN, Verdict.DIVERGED):
+        return None
     return f"doneness probe {where}" + ("" if extras.table is None else " --suite your-questions.jsonl")
 
 

@@ -140,7 +140,9 @@ class ProbeGrid:
             head = Text(f"{name}\n{tr('report.term.keep')}" if kept else name, style="bold magenta" if kept else "")
             out.add_column(head, justify="right", no_wrap=True)
         for row in self.shown.rows:
-            out.add_row(Text(row.title), *(_probe_cell(c) for c in row.cells[first:last]))
+            asked = next((c.n for c in row.cells if c), 0)
+            title = Text(row.title).append(f"\nn = {asked}", style="dim")
+            out.add_row(title, *(_probe_cell(c) for c in row.cells[first:last]))
         return out
 
 
