@@ -169,7 +169,7 @@ def test_the_legend_says_how_many_marks_chance_would_set(monkeypatch: pytest.Mon
     monkeypatch.setitem(entries("en"), "probe.chance", "{cells} cells, {expected} by chance")
     sentence = f"{marked} cells, {round(marked / 20, 1)} by chance"
     assert legend(checklist(table, None)).endswith(sentence)
-    assert sentence in printed(probe_table(table), 200)
+    assert sentence in " ".join(printed(probe_table(table), 200).split())
     page = render(build(samples.full_run(), samples.full_diagnosis(), Extras(table), "en"))
     assert sentence in page
     monkeypatch.delitem(entries("en"), "probe.chance")
