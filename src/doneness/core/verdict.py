@@ -70,7 +70,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The verdict on one run, and everything it rests on."""
+    """The verdict on one run, and everything it rests on; `readings` are context that no verdict rests on."""
 
     run: str
     verdict: Verdict
@@ -83,6 +83,7 @@ class Diagnosis:
     recommended_checkpoint: str | None = None
     forecast: Forecast | None = None
     last_step: int | None = None
+    readings: tuple[Message, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON form of the whole diagnosis."""
@@ -111,6 +112,7 @@ class Diagnosis:
                 "tokens": cast.tokens,
             },
             "findings": [finding.to_dict() for finding in self.findings],
+            "readings": [{"text": reading.text(), **reading.to_dict()} for reading in self.readings],
         }
 
 

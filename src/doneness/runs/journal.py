@@ -12,6 +12,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,29 @@ class Journal:
 
 
 def read_records(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """As `read_journal`: the records in force and the notes."""
+    found = read_journal(path)
+    return found.records, found.notes
+
+
+@dataclass(frozen=True)
+class Records:
+    """What a journal holds.
+
+    Attributes:
+        records: those in force, in order.
+        notes: a line for each one that could not be read; of many, their number.
+        lost: lines that could not be read.
+        seen: lines in all.
+    """
+
+    records: list[dict[str, Any]]
+    notes: list[str]
+    lost: int
+    seen: int
+
+
+def read_journal(path: Path) -> Records:
     """All records in force, and a note for every line that could not be read.
 
     Records after the step of a later `resume` are superseded and left out, except `start`,
@@ -90,13 +114,16 @@ def read_records(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """
     kept: list[dict[str, Any]] = []
     notes: list[str] = []
+    seen = 0
     for record in _lines(path, notes):
+        seen += 1
         if record["kind"] == "resume":
             kept = [r for r in kept if r["step"] <= record["step"] or r["kind"] in ("start", "resume", "error")]
         kept.append(record)
-    if len(notes) > _NOTES:
-        notes[_NOTES:] = [tr("errors.journal.more", n=len(notes) - _NOTES)]
-    return kept, notes
+    lost = len(notes)
+    if lost > _NOTES:
+        notes[_NOTES:] = [tr("errors.journal.more", n=lost - _NOTES)]
+    return Records(kept, notes, lost, seen + lost)
 
 
 def _lines(path: Path, notes: list[str]) -> Iterator[dict[str, Any]]:

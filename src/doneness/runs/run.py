@@ -62,7 +62,10 @@ class Series:
         rest = {}
         for name in ("epoch", "tokens", "targets", "time"):
             given = columns.get(name)
-            column = np.full(steps.shape, np.nan) if given is None else _floats(given)
+            if given is None:
+                rest[name] = np.full(steps.shape, np.nan)
+                continue
+            column = _floats(given)
             if column.shape != steps.shape:
                 raise ValueError(f"{name} must have the length of step, got {column.shape} and {steps.shape}")
             rest[name] = np.where(np.abs(column) <= _FARTHEST, column, np.nan)
@@ -124,6 +127,28 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Damage:
+    """How much of a log could not be read. Rows that a resume superseded are no loss.
+
+    Attributes:
+        lost: rows that are damaged, or whose step or loss is; of a damaged stretch, about as many
+            as would fit into it.
+        seen: rows in all, lost ones among them; 0 where nobody counted.
+        cut: whether the log ends in the middle of a whole that was written at once, so that nobody
+            knows how much is missing.
+    """
+
+    lost: int = 0
+    seen: int = 0
+    cut: bool = False
+
+    @property
+    def share(self) -> float:
+        """Lost rows as a share of all."""
+        return self.lost / self.seen if self.seen else 0.0
+
+
+@dataclass(frozen=True)
 class Run:
     """One training run.
 
@@ -139,6 +164,8 @@ class Run:
         example_source: loads the per-example losses of one evaluation by step; None where the
             log has none for that step.
         notes: what the reader had to leave out or repair, one line each.
+        damage: how many rows of the log were lost, and of how many. It speaks of the whole file,
+            also where that holds several runs.
     """
 
     name: str
@@ -151,6 +178,7 @@ class Run:
     example_steps: tuple[int, ...] = ()
     example_source: Callable[[int], ExampleLosses] | None = None
     notes: tuple[str, ...] = ()
+    damage: Damage = Damage()
 
     @property
     def train(self) -> Series | None:
@@ -216,7 +244,8 @@ class Run:
 
 def tamed(values: Floats) -> Floats:
     """`values` with everything beyond ±1e30 made infinite."""
-    return np.where(np.abs(values) > _LARGEST, np.copysign(np.inf, values), values)
+    beyond = np.abs(values) > _LARGEST
+    return np.where(beyond, np.copysign(np.inf, values), values) if beyond.any() else values
 
 
 def _floats(values: Any) -> Floats:

@@ -10,14 +10,19 @@ from doneness.runs.readers import (
     csv_table,
     files,
     history,
+    hub,
     journal,
     jsonl,
     llamafactory,
+    mlflow,
     printed_dicts,
+    swift,
     tensorboard,
     text_lines,
+    trackio,
     trainer_state,
     tree,
+    wandb,
 )
 from doneness.runs.run import Run
 
@@ -30,6 +35,10 @@ _READERS: tuple[tuple[_Detect, _Read], ...] = (
     (llamafactory.detect, llamafactory.read),
     (trainer_state.detect, trainer_state.read),
     (tensorboard.detect, tensorboard.read),
+    (wandb.detect, wandb.read),
+    (trackio.detect, trackio.read),
+    (mlflow.detect, mlflow.read),
+    (swift.detect, swift.read),
     (jsonl.detect, jsonl.read),
     (history.detect, history.read),
     (printed_dicts.detect, printed_dicts.read),
@@ -39,18 +48,21 @@ _READERS: tuple[tuple[_Detect, _Read], ...] = (
 
 
 def read(path: str | Path, mapping: Mapping[str, str] | None = None) -> list[Run]:
-    """The runs at `path`: a log file, a run folder, a checkpoint folder, or a tree of many.
+    """The runs at `path`: a log file, a run folder, a checkpoint folder, a tree of many, or a Hub repository.
 
     The format is told by the content, not by the name. Nothing pickled is ever loaded.
 
     Args:
-        path: a file or folder.
+        path: a file or folder, or hf://owner/name[@revision][/folder].
         mapping: for CSV and JSON whose columns are named unusually: column → series name
             ("train/loss", "eval/loss", …) or "step", "epoch", "tokens", "time".
 
     Raises:
         UnreadableError: nothing there, or nothing that can be read; says what would help.
+        MissingExtraError: a Hub repository, without the library that reads it.
     """
+    if hub.is_address(path):
+        return hub.read(path, lambda place: read(place, mapping))
     place = Path(path)
     try:
         there, is_file = place.exists(), place.is_file()

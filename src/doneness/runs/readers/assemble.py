@@ -51,9 +51,7 @@ def stories(table: Table, layout: Layout, *, split: bool) -> list[Story]:
         step = np.arange(1, table.size + 1, dtype=np.float64)
         notes.append(str(say("runs.note.no_step")))
     else:
-        step = table.dense(layout.step)
-        with np.errstate(invalid="ignore"):
-            step = np.where((step >= 0) & (step < _STEP_LIMIT), np.round(step), np.nan)
+        step = usable(table.dense(layout.step))
     context = {
         "epoch": table.dense(layout.epoch),
         "tokens": table.dense(layout.tokens),
@@ -65,6 +63,12 @@ def stories(table: Table, layout: Layout, *, split: bool) -> list[Story]:
         if story.series:
             found.append(Story(story.series, (*notes, *story.notes), part.resumed, part.rows))
     return found
+
+
+def usable(step: Floats) -> Floats:
+    """Steps as whole numbers; NaN where there is none, or one that cannot be."""
+    with np.errstate(invalid="ignore"):
+        return np.where((step >= 0) & (step < _STEP_LIMIT), np.round(step), np.nan)
 
 
 def _story(table: Table, layout: Layout, step: Floats, context: Mapping[str, Floats], part: Part) -> Story:
@@ -91,7 +95,10 @@ def _story(table: Table, layout: Layout, step: Floats, context: Mapping[str, Flo
         if part.resumed and hidden.size:
             twice += int(np.isin(step[hidden], at).sum())
         doubles += twice
-        series[name] = Series.of(at.astype(np.int64), values, **{k: v[rows] for k, v in context.items()})
+        whole = rows.size == table.size  # every row in its place: no need to pick them one by one
+        series[name] = Series.of(
+            at.astype(np.int64), values, **{k: v if whole and plain else v[rows] for k, v in context.items()}
+        )
     notes = [str(say("runs.note.twice", count=doubles))] if doubles else []
     return Story(series, (*notes, *part.notes), part.resumed)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from doneness.runs.readers import facts
 from doneness.runs.run import Checkpoint, Run
 
 _PREFIX = "checkpoint-"
@@ -45,7 +46,9 @@ def listed(root: Path) -> tuple[Checkpoint, ...]:
 
 def with_siblings(run: Run, folder: Path) -> Run:
     """The run of one state file, with the checkpoints that lie beside it."""
-    return replace(run, checkpoints=listed(root_of(folder)))
+    root = root_of(folder)
+    meta = dict(run.meta) if root == folder else facts.beside(root) | dict(run.meta)
+    return replace(run, checkpoints=listed(root), meta=meta)
 
 
 def merge(runs: list[Run], root: Path) -> list[Run]:
@@ -63,13 +66,15 @@ def merge(runs: list[Run], root: Path) -> list[Run]:
             home += place
     kept = listed(root_of(root))
     claimed = {p for _, members in longest for p in members}
+    # Configuration and results lie in the output folder, the newest log in a checkpoint.
+    shared = facts.beside(root_of(root)) if len(longest) == 1 else {}
     found = []
     for index, (run, members) in enumerate(longest):
         # A checkpoint without a log of its own is taken for one of the run that came furthest.
         mine = tuple(c for c in kept if c.path in members or (index == 0 and c.path not in claimed))
         if len(longest) == 1:
             mine = kept
-        found.append(replace(run, name=_name(root, run, index), checkpoints=mine))
+        found.append(replace(run, name=_name(root, run, index), meta=shared | dict(run.meta), checkpoints=mine))
     return found
 
 

@@ -17,7 +17,7 @@ from doneness.runs.readers import files
 from doneness.runs.readers.generic import Source, runs_of
 from doneness.runs.readers.names import is_loss
 from doneness.runs.readers.rows import Loss, lost_notes
-from doneness.runs.readers.table import Table, as_number, seconds
+from doneness.runs.readers.table import Table, as_number, is_blank, seconds
 from doneness.runs.run import Floats, Run
 
 _BATCH = 20_000
@@ -102,7 +102,7 @@ def read(path: Path, mapping: Mapping[str, str] | None = None) -> list[Run]:
         if table.size:
             source = Source(path, name or path.stem, "csv")
             try:
-                found += runs_of(table, source, lost_notes(loss, table.size), mapping)
+                found += runs_of(table, source, lost_notes(loss, table.size), mapping, loss)
             except UnreadableError as error:  # a run that logged none of the columns exported
                 fault = error
     if not found:
@@ -125,12 +125,12 @@ def _tables(header: _Header, lines: list[str], loss: Loss) -> dict[str, Table]:
     wanted = sorted({place for members in groups.values() for place, _ in members})
     for size, columns in _columns(lines, header, wanted, loss):
         for run, members in groups.items():
-            values = {name: columns[place][0] for place, name in members}
-            tables[run].extend_columns(values, size, {name: columns[place][1] for place, name in members})
+            values, absent, unread = ({name: columns[place][i] for place, name in members} for i in range(3))
+            tables[run].extend_columns(values, size, absent, unread)
     return tables
 
 
-_Column = tuple[Floats, Any]
+_Column = tuple[Floats, Any, Any]  # values, and masks of the cells without a number and of the unreadable ones
 
 
 def _columns(
@@ -141,7 +141,7 @@ def _columns(
         some = lines[first : first + _BATCH]
         numbers = _plain(some, header)
         if numbers is not None:
-            yield len(some), {place: (numbers[:, place].copy(), None) for place in wanted}
+            yield len(some), {place: (numbers[:, place].copy(), None, None) for place in wanted}
             continue
         # A quoted cell may hold a line break, so from the first quote on the batches are the reader's own.
         quoted = any('"' in line for line in some)
@@ -153,29 +153,41 @@ def _columns(
 
 
 def _batches(lines: list[str], header: _Header, loss: Loss) -> Iterator[list[list[str]]]:
-    reader = csv.reader(lines, delimiter=header.delimiter)
     batch: list[list[str]] = []
-    width = len(header.columns)
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            break
-        except csv.Error:
-            loss.rows += 1
-            continue
-        if not row:
-            continue
-        if len(row) != width or row == header.columns:
-            # A line cut short or glued to the next: its cells cannot be told apart. A header again is no loss.
-            loss.rows += row != header.columns
-            continue
+    for row in _rows(lines, header, loss):
         batch.append(row)
         if len(batch) >= _BATCH:
             yield batch
             batch = []
     if batch:
         yield batch
+
+
+def _rows(lines: list[str], header: _Header, loss: Loss) -> Iterator[list[str]]:
+    """Rows of the header's width; the others are counted as lost."""
+    reader = csv.reader(lines, delimiter=header.delimiter)
+    width, done = len(header.columns), 0
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error:
+            row = []
+        if row is None:
+            return
+        begun, done = done, reader.line_num
+        if done - begun == 1:
+            cells = [row]
+        else:
+            # A stray quote swallows line after line up to the next one; a text of many lines is a row.
+            single = [_cells(line, header.delimiter) for line in lines[begun:done]]
+            fitting = sum(len(each) == width for each in single)
+            cells = single if fitting >= 0.5 * len(single) else [row]
+        for each in cells:
+            if len(each) == width and each != header.columns:
+                yield each
+            elif each and each != header.columns:
+                # A line cut short or glued to the next: its cells cannot be told apart. A header again is no loss.
+                loss.rows += 1
 
 
 def _plain(lines: list[str], header: _Header) -> Floats | None:
@@ -196,9 +208,9 @@ def _plain(lines: list[str], header: _Header) -> Floats | None:
 
 
 def _floats(cells: tuple[str, ...]) -> _Column:
-    """Numbers and a mask of the cells that hold none; durations ("0:01:03") are seconds."""
+    """Numbers and the masks of the cells that hold none; durations ("0:01:03") are seconds."""
     try:
-        return np.array(list(map(float, cells)), dtype=np.float64), None
+        return np.array(list(map(float, cells)), dtype=np.float64), None, None
     except ValueError:
         pass
     values = np.full(len(cells), np.nan)
@@ -211,4 +223,5 @@ def _floats(cells: tuple[str, ...]) -> _Column:
         absent[i] = found is None
         if found is not None:
             values[i] = found
-    return values, absent
+    unread = absent & np.array([not is_blank(cell) for cell in cells], dtype=bool)
+    return values, absent, unread

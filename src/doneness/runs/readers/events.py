@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from doneness.runs.readers.protobuf import fields
 from doneness.runs.readers.tfrecord import Bytes, Ints
 from doneness.runs.run import Floats
 
@@ -57,13 +58,13 @@ def shape_of(record: bytes) -> Shape | None:
     wall, step, step_width = -1, 0, 0
     scalars: list[Scalar] = []
     try:
-        for field, kind, begin, end in _fields(record, 0, len(record)):
+        for field, kind, begin, end in fields(record, 0, len(record)):
             if field == 1 and kind == 1:
                 wall = begin
             elif field == 2 and kind == 0:
                 step, step_width = begin, end - begin
             elif field == 5 and kind == 2:
-                for inner, inner_kind, a, b in _fields(record, begin, end):
+                for inner, inner_kind, a, b in fields(record, begin, end):
                     found = _scalar(record, a, b) if inner == 1 and inner_kind == 2 else None
                     if found is not None:
                         scalars.append(found)
@@ -74,7 +75,7 @@ def shape_of(record: bytes) -> Shape | None:
 
 def _scalar(record: bytes, begin: int, end: int) -> Scalar | None:
     tag, at, form = "", -1, ""
-    for field, kind, a, b in _fields(record, begin, end):
+    for field, kind, a, b in fields(record, begin, end):
         if field == 1 and kind == 2:
             tag = record[a:b].decode("utf-8", errors="replace")
         elif field == 2 and kind == 5:
@@ -87,7 +88,7 @@ def _scalar(record: bytes, begin: int, end: int) -> Scalar | None:
 def _tensor(record: bytes, begin: int, end: int) -> tuple[int, str]:
     """Where the single number of a tensor lies and its form; (-1, "") for anything larger or of another type."""
     form = ""
-    for field, kind, a, b in _fields(record, begin, end):
+    for field, kind, a, b in fields(record, begin, end):
         if field == 1 and kind == 0:
             form = _TYPES.get(record[a], "")
         elif field == 4 and kind == 2 and form and b - a == _WIDTH[form]:
@@ -97,44 +98,6 @@ def _tensor(record: bytes, begin: int, end: int) -> tuple[int, str]:
         elif field == 6 and (kind == 1 or (kind == 2 and b - a == 8)):
             return a, "<f8"
     return -1, ""
-
-
-def _fields(record: bytes, begin: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """Field number, wire type, and the place of the payload of each field of a message.
-
-    Raises:
-        ValueError: the bytes are no message.
-    """
-    position = begin
-    while position < end:
-        key, position = _varint(record, position, end)
-        kind = key & 7
-        start = position
-        if kind == 0:
-            _, position = _varint(record, position, end)
-        elif kind == 2:
-            size, start = _varint(record, position, end)
-            position = start + size
-        elif kind in (1, 5):
-            position += 8 if kind == 1 else 4
-        else:
-            raise ValueError("no protobuf field")
-        if position > end:
-            raise ValueError("field beyond its message")
-        yield key >> 3, kind, start, position
-
-
-def _varint(record: bytes, position: int, end: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= end:
-            raise ValueError("number beyond its message")
-        byte = record[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-    raise ValueError("number without an end")
 
 
 @dataclass(frozen=True)

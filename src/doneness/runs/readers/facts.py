@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from doneness.runs.readers import config_facts, yaml_lines
+
 _LARGEST = 1 << 20
-_STAGES = {"sft": "sft", "pt": "pretrain", "dpo": "dpo", "kto": "kto", "rm": "reward", "ppo": "ppo", "orpo": "orpo"}
+_MOST_ROWS = 10**12
 _TASKS = {
     "ForCausalLM": "causal-lm", "LMHeadModel": "causal-lm", "ForConditionalGeneration": "seq2seq",
     "ForSequenceClassification": "classification", "ForTokenClassification": "classification",
@@ -31,7 +33,7 @@ def from_columns(names: Iterable[str]) -> dict[str, Any]:
 
 
 def beside(folder: Path) -> dict[str, Any]:
-    """Facts from config.json, adapter_config.json, training_args.yaml and all_results.json in `folder`.
+    """Facts from config.json, adapter_config.json, all_results.json and the trainers' arguments in `folder`.
 
     Pickles (training_args.bin, optimizer.pt) stay closed: reading one runs what its author wrote.
     """
@@ -52,25 +54,41 @@ def beside(folder: Path) -> dict[str, Any]:
     for ours, value in (("model", adapter.get("base_model_name_or_path")), ("lora_rank", adapter.get("r"))):
         if isinstance(value, (str, int)) and not isinstance(value, bool):
             meta[ours] = value
-    meta |= arguments(folder / "training_args.yaml")
-    final = _json(folder / "all_results.json").get("eval_loss")
+    meta |= arguments(folder / "training_args.yaml") | _configured(folder)
+    results = _json(folder / "all_results.json")
+    final = results.get("eval_loss")
     if isinstance(final, (int, float)) and not isinstance(final, bool):
         meta["final_eval_loss"] = float(final)
+    for ours, theirs in (("train_rows", "train_samples"), ("eval_rows", "eval_samples")):
+        rows = results.get(theirs)
+        if isinstance(rows, int) and not isinstance(rows, bool) and 0 < rows < _MOST_ROWS:
+            meta[ours] = rows
+    return meta
+
+
+def _configured(folder: Path) -> dict[str, Any]:
+    """What axolotl's and ms-swift's configuration tells; how many steps were planned the log knows better."""
+    meta: dict[str, Any] = {}
+    for name in ("axolotl_config.yaml", "axolotl_config.yml"):
+        meta |= config_facts.from_config(yaml_lines.flat(_text(folder / name)))
+    arguments = {k: v for k, v in _json(folder / "args.json").items() if isinstance(v, (str, int, float))}
+    if "model_type" in arguments:  # a common name: only ms-swift's own tells a run
+        meta |= config_facts.from_config(arguments)
+    meta.pop("planned_steps", None)
     return meta
 
 
 def arguments(path: Path) -> dict[str, Any]:
     """Facts from LLaMA-Factory's training_args.yaml; its flat `key: value` lines need no YAML library."""
-    told: dict[str, str] = {}
-    for line in _text(path).splitlines():
-        key, colon, value = line.partition(":")
-        if colon and key and not key.startswith((" ", "#", "-")):
-            told[key.strip()] = value.strip().strip("'\"")
+    told = yaml_lines.flat(_text(path))
     meta: dict[str, Any] = {}
-    if told.get("stage") in _STAGES:
-        meta["method"] = _STAGES[told["stage"]]
+    if told.get("stage") in config_facts.STAGES:
+        meta["method"] = config_facts.STAGES[told["stage"]]
     if told.get("model_name_or_path"):
         meta["model"] = told["model_name_or_path"]
+    for ours, theirs in (("train_data", "dataset"), ("eval_data", "eval_dataset")):
+        if told.get(theirs) and told[theirs] != "null":
+            meta[ours] = told[theirs]
     for ours, theirs in (
         ("batch_size", "per_device_train_batch_size"),
         ("accumulation", "gradient_accumulation_steps"),

@@ -11,7 +11,9 @@ import numpy as np
 from doneness.core import say
 from doneness.runs.readers import facts, files
 from doneness.runs.readers.assemble import Story, choose_main_evaluation, stories
+from doneness.runs.readers.damage import cell_notes, damage_of
 from doneness.runs.readers.names import guess
+from doneness.runs.readers.rows import Loss
 from doneness.runs.readers.table import Table
 from doneness.runs.run import EVAL_LOSS, TRAIN_LOSS, Event, Floats, Run
 
@@ -28,9 +30,20 @@ class Source:
 
 
 def runs_of(
-    table: Table, source: Source, notes: Sequence[str] = (), mapping: Mapping[str, str] | None = None
+    table: Table,
+    source: Source,
+    notes: Sequence[str] = (),
+    mapping: Mapping[str, str] | None = None,
+    loss: Loss | None = None,
 ) -> list[Run]:
     """The trainings in `table`, one run each.
+
+    Args:
+        table: the rows.
+        source: where they came from.
+        notes: what the reader had to leave out.
+        mapping: column → series name or role; goes before the guesses.
+        loss: rows that never came into the table.
 
     Raises:
         UnreadableError: no column of losses is recognised, or none holds a number.
@@ -48,11 +61,15 @@ def runs_of(
     if layout.epoch is not None and _constant_within(table.dense(layout.epoch)):
         # A whole number that stands for many steps is the index of the epoch, not the passes done.
         layout = replace(layout, epoch=None)
+    lost = loss or Loss()
+    damage = damage_of(lost, table, layout)
+    said += cell_notes(damage, lost)
     told = [s for s in stories(table, layout, split=True) if TRAIN_LOSS in s.series or _has_evaluation(s)]
     if not told:
         columns = ", ".join(table.names[:8]) or "-"
         raise files.refuse("no_loss", source.path, columns=columns)
-    return [_run(story, source, index, len(told), said) for index, story in enumerate(told, start=1)]
+    runs = [_run(story, source, index, len(told), said) for index, story in enumerate(told, start=1)]
+    return [replace(run, damage=damage) for run in runs]
 
 
 def _has_evaluation(story: Story) -> bool:

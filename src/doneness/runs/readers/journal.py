@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from doneness.core import UnreadableError
+from doneness.core import UnreadableError, say
 from doneness.runs import examples
-from doneness.runs.journal import FILE, number, read_records
-from doneness.runs.run import Checkpoint, Event, ExampleLosses, Run, Series
+from doneness.runs.journal import FILE, number, read_journal
+from doneness.runs.run import Checkpoint, Damage, Event, ExampleLosses, Run, Series
 
 _COLUMNS = {
     "train/loss": ("train", "loss"),
@@ -34,10 +35,10 @@ def detect(path: Path) -> Path | None:
 
 def read(path: Path) -> list[Run]:
     """The run in the journal at `path` (the file)."""
-    records, notes = read_records(path)
-    if not records:
-        raise UnreadableError(f"{path}: the journal holds no readable record; the run has not started yet")
-    return [run_of(records, path.parent, notes)]
+    found = read_journal(path)
+    if not found.records:
+        raise UnreadableError(str(say("runs.error.no_record", path=str(path))))
+    return [replace(run_of(found.records, path.parent, found.notes), damage=Damage(found.lost, found.seen))]
 
 
 def run_of(records: list[dict[str, Any]], folder: Path, notes: list[str] | None = None) -> Run:
@@ -47,7 +48,7 @@ def run_of(records: list[dict[str, Any]], folder: Path, notes: list[str] | None 
     steps = tuple(sorted(s for s, file in losses.items() if file.is_file()))
     lost = [s for s in losses if s not in steps]
     if lost:
-        notes.append(f"per-example losses of {len(lost)} evaluations are missing (first: step {min(lost)})")
+        notes.append(str(say("runs.note.examples_gone", count=len(lost), step=min(lost))))
     meta: dict[str, Any] = {}
     for record in records:
         if record["kind"] == "start":

@@ -61,13 +61,16 @@ def read(path: Path, mapping: Mapping[str, str] | None = None) -> list[Run]:
     start = len(data) - len(data.lstrip())
     array = data[start : start + 1] == b"["
     for batch in array_rows(data, start + 1, loss) if array else line_rows(data, loss):
-        for row in (r for _, r in batch.others) if isinstance(batch, Packed) else batch:
-            if "train_runtime" in row:
-                row.pop("train_loss", None)
+        if isinstance(batch, Packed):
+            batch.without("train_loss", where="train_runtime")
+        else:
+            for row in batch:
+                if "train_runtime" in row:
+                    row.pop("train_loss", None)
         table.extend(batch)
     if table.size == 0:
         raise files.refuse("no_log", path)
-    return runs_of(table, Source(path, path.stem, "jsonl"), lost_notes(loss, table.size), mapping)
+    return runs_of(table, Source(path, path.stem, "jsonl"), lost_notes(loss, table.size), mapping, loss)
 
 
 def _before_slash(value: Any) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from doneness.core import UnreadableError
 from doneness.runs.readers import checkpoints, facts, files, trainer_state
 from doneness.runs.readers.assemble import Layout, choose_main_evaluation, stories
+from doneness.runs.readers.damage import cell_notes, damage_of
 from doneness.runs.readers.rows import Loss, line_rows, lost_notes
 from doneness.runs.readers.table import Table, seconds
 from doneness.runs.run import TRAIN_LOSS, Event, Floats, Run, Series
@@ -83,13 +84,14 @@ def _read_log(file: Path) -> list[Run]:
     if "lr" in names and "learning_rate" in names:
         del names["lr"]
     layout = Layout(names, "current_steps", "epoch", "total_tokens", "elapsed_time")
+    damage = damage_of(loss, table, layout)
     told = [s for s in stories(table, layout, split=True) if s.series]
     if not told:
         raise files.refuse("nothing_logged", file)
     planned = table.dense("total_steps")
     found = []
     for index, story in enumerate(told, start=1):
-        notes = [*lost_notes(loss, table.size), *story.notes]
+        notes = [*lost_notes(loss, table.size), *cell_notes(damage, loss), *story.notes]
         choose_main_evaluation(story.series, notes)
         meta = facts.from_columns(story.series)
         last = planned[story.rows][np.isfinite(planned[story.rows])]
@@ -98,7 +100,8 @@ def _read_log(file: Path) -> list[Run]:
         name = file.parent.resolve().name if file.name == FILE else file.stem
         events = tuple(Event("resume", step, {}) for step in story.resumed)
         title = name if len(told) == 1 else f"{name} #{index}"
-        found.append(Run(title, file, "llamafactory", meta, story.series, events, notes=tuple(notes)))
+        run = Run(title, file, "llamafactory", meta, story.series, events, notes=tuple(notes), damage=damage)
+        found.append(run)
     return found
 
 
@@ -128,6 +131,8 @@ def _joined(state: Run, log: Run) -> Run:
         events=(*log.events, *state.events),
         checkpoints=state.checkpoints or log.checkpoints,
         notes=(*state.notes, *log.notes),
+        # Either log fills the other's gaps, but nobody checks how well: the worse one speaks.
+        damage=max(state.damage, log.damage, key=lambda d: (d.cut, d.share)),
     )
 
 

@@ -6,6 +6,7 @@ The dict has no step: it is read off the progress bar drawn before it, and count
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -14,13 +15,16 @@ from pathlib import Path
 
 from doneness.core import say
 from doneness.runs.readers import console, files, trainer_state
+from doneness.runs.readers.rows import Loss, lost_notes
 from doneness.runs.readers.table import Table
-from doneness.runs.run import Run
+from doneness.runs.run import Damage, Run
 
 _DICT = re.compile(r"\{'[^{}]{1,20000}\}")
 _PAIR = re.compile(r"'([^'\s]{1,200})':\s*'?([^,'}\s]{1,40})'?")
 _LOSS = "loss"
 _LENGTHS = 100
+# What is left of a printed row that was damaged: keys that only such rows have, quoted as in a dict.
+_REST = re.compile(r"'(?:eval_)?loss'?:|'(?:epoch|grad_norm|learning_rate)': ?'?[\d.]")
 
 
 @dataclass
@@ -47,11 +51,16 @@ def read(path: Path) -> list[Run]:
         UnreadableError: no row holds a loss.
     """
     found = []
-    trainings = [rows for rows in _trainings(list(_rows(path))) if rows]
+    loss = Loss()
+    everything = list(_rows(path, loss))
+    said = lost_notes(loss, len(everything))
+    damage = Damage(loss.rows, loss.rows + len(everything))
+    trainings = [rows for rows in _trainings(everything) if rows]
     for index, rows in enumerate(trainings, start=1):
         run = _run(path, rows)
         if run.train is None and run.evals is None:
             continue
+        run = replace(run, notes=(*said, *run.notes), damage=damage)
         if len(trainings) > 1:
             note = str(say("runs.note.other_trainings", count=len(trainings), index=index))
             run = replace(run, name=f"{run.name} #{index}", notes=(*run.notes, note))
@@ -61,14 +70,17 @@ def read(path: Path) -> list[Run]:
     return found
 
 
-def _rows(path: Path) -> Iterator[_Row]:
+def _rows(path: Path, loss: Loss | None = None) -> Iterator[_Row]:
+    loss = loss or Loss()
     bar: tuple[int, int] | None = None
     seen: dict[int, int] = {}
     for line in console.lines(path):
         position = 0
         for match in [*(_DICT.finditer(line) if "{'" in line else ()), None]:
             # A dict is written over the bar that stood there: what is left of it comes before.
-            for done, total in console.bars(line[position : match.start() if match else len(line)]):
+            between = line[position : match.start() if match else len(line)]
+            loss.rows += _REST.search(between) is not None
+            for done, total in console.bars(between):
                 bar = (done, total)
                 if len(seen) < _LENGTHS or total in seen:
                     seen[total] = done
@@ -80,6 +92,8 @@ def _rows(path: Path) -> Iterator[_Row]:
             evaluation = any(k.startswith("eval_") for k in values)
             if summary or ("epoch" in values and (_LOSS in values or evaluation)):
                 yield _Row(values, bar, dict(seen), summary)
+            elif _REST.search(match[0]) and (_LOSS in match[0] or "epoch" in values):
+                loss.rows += 1
 
 
 _WHOLE = re.compile(console.NUMBER, re.IGNORECASE)
@@ -93,6 +107,8 @@ def _trainings(rows: list[_Row]) -> list[list[_Row]]:
     found: list[list[_Row]] = [[]]
     ended = False
     for row in rows:
+        if found[-1] and _says_again(row, found[-1]):
+            continue
         # The evaluation after training still belongs to it; the next training begins with a loss or a summary.
         if ended and (row.summary or _LOSS in row.values):
             found.append([])
@@ -100,6 +116,18 @@ def _trainings(rows: list[_Row]) -> list[list[_Row]]:
         found[-1].append(row)
         ended |= row.summary
     return found
+
+
+def _says_again(row: _Row, said: list[_Row]) -> bool:
+    """Whether a script printed the metrics that the Trainer had printed already, with more digits or further keys."""
+    if _LOSS in row.values:
+        return False
+    for earlier in said[-3:]:
+        shared = row.values.keys() & earlier.values.keys()
+        clock = [k for k in shared if k.endswith("_runtime")]
+        if clock and all(math.isclose(row.values[k], earlier.values[k], rel_tol=1e-2, abs_tol=1e-4) for k in shared):
+            return True
+    return False
 
 
 def _run(path: Path, rows: list[_Row]) -> Run:

@@ -31,15 +31,17 @@ class Table:
         self._skip = frozenset(skip)
         self._convert = dict(convert or {})
         self._parts: dict[str, list[tuple[Ints, Floats]]] = {}
+        self._unread: dict[str, list[Ints]] = {}
 
     def extend(self, rows: Sequence[Mapping[str, Any]] | Packed) -> None:
         """Append rows; values that are no numbers are left out (None, texts, lists, true and false)."""
         if isinstance(rows, Packed):
-            for key, values in rows.columns.items():
-                self._parts.setdefault(key, []).append((rows.places + self.size, values))
-            for place, row in rows.others:
-                for key, value in row.items():
-                    self._append(key, np.array([place + self.size]), [value])
+            for key, (at, numbers) in rows.columns.items():
+                if key not in self._skip:
+                    self._parts.setdefault(_printable(key), []).append((at + self.size, numbers))
+            for key, (at, cells) in rows.cells.items():
+                if key not in self._skip:
+                    self._append(key, at + self.size, cells)
             self.size += rows.size
             return
         groups: dict[tuple[str, ...], list[int]] = {}
@@ -50,17 +52,38 @@ class Table:
             places = np.asarray(where, dtype=np.int64) + self.size
             for key in keys:
                 if key not in self._skip:
-                    self._append(str(key), places, [r[key] for r in chosen])
+                    self._append(key, places, [r[key] for r in chosen])
         self.size += len(rows)
 
-    def extend_columns(self, columns: Mapping[str, Floats], rows: int, absent: Mapping[str, Any] | None = None) -> None:
-        """Append `rows` rows given as columns of that length; `absent` masks the empty cells of a column."""
+    def extend_columns(
+        self,
+        columns: Mapping[str, Floats],
+        rows: int,
+        absent: Mapping[str, Any] | None = None,
+        unread: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Append `rows` rows given as columns of that length.
+
+        Args:
+            columns: values by name.
+            rows: their number.
+            absent: masks of the cells of a column that hold no number.
+            unread: masks of those among them that hold something else.
+        """
         places = np.arange(self.size, self.size + rows, dtype=np.int64)
         for key, values in columns.items():
             gone = (absent or {}).get(key)
             keep = slice(None) if gone is None else ~gone
-            self._parts.setdefault(key, []).append((places[keep], values[keep]))
+            self._parts.setdefault(_printable(key), []).append((places[keep], values[keep]))
+            wrong = (unread or {}).get(key)
+            if wrong is not None and wrong.any():
+                self._unread.setdefault(_printable(key), []).append(places[wrong])
         self.size += rows
+
+    def unread(self, name: str) -> Ints:
+        """Row numbers of the cells of a column that hold something, but no number."""
+        parts = self._unread.get(name)
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
     def fill(self, key: str, values: Floats) -> None:
         """Set a whole column, one value a row."""
@@ -68,9 +91,10 @@ class Table:
 
     def _append(self, key: str, places: Ints, values: list[Any]) -> None:
         convert = self._convert.get(key)
+        name = _printable(key)
         if convert is None and set(map(type, values)) <= {int, float}:
             try:
-                self._parts.setdefault(key, []).append((places, np.array(values, dtype=np.float64)))
+                self._parts.setdefault(name, []).append((places, np.array(values, dtype=np.float64)))
                 return
             except OverflowError:
                 pass
@@ -83,7 +107,11 @@ class Table:
         kept = [i for i, cell in enumerate(cells) if cell is not None]
         if kept:
             found = np.array([cells[i] for i in kept], dtype=np.float64)
-            self._parts.setdefault(key, []).append((places[kept], found))
+            self._parts.setdefault(name, []).append((places[kept], found))
+        if len(kept) < len(values):
+            wrong = [i for i, cell in enumerate(cells) if cell is None and not is_blank(values[i])]
+            if wrong:
+                self._unread.setdefault(name, []).append(places[wrong])
 
     @property
     def names(self) -> list[str]:
@@ -110,6 +138,20 @@ class Table:
             rows, values = self.column(name)
             full[rows] = values
         return full
+
+
+def is_blank(value: Any) -> bool:
+    """Whether a cell says that there is no value: null, nothing, or one of the words that exports write for it."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in _BLANKS)
+
+
+_BLANKS = frozenset(["", "none", "null", "n/a", "na", "-", "--"])
+
+
+def _printable(key: Any) -> str:
+    """A column's name without halves of surrogate pairs, which nothing can print."""
+    name = str(key)
+    return name if name.isascii() else name.encode("utf-8", errors="replace").decode("utf-8")
 
 
 def as_number(value: Any) -> float | None:

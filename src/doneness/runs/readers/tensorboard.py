@@ -11,6 +11,7 @@ from doneness.core import UnreadableError, say
 from doneness.runs.readers import files, tfrecord
 from doneness.runs.readers.events import extract, shape_of
 from doneness.runs.readers.generic import Source, runs_of
+from doneness.runs.readers.rows import Loss
 from doneness.runs.readers.table import Table
 from doneness.runs.run import Floats, Ints, Run
 
@@ -30,7 +31,7 @@ class _Log:
     step: Floats
     wall: Floats
     tags: dict[str, tuple[Ints, Floats]]
-    bad: int
+    lost: int
     cut: bool
 
 
@@ -84,7 +85,8 @@ def read(path: Path) -> list[Run]:
         if faults and not found:
             notes.append(str(say("runs.note.unread", count=len(faults), first=str(faults[0]))))
         try:
-            found += runs_of(_table(logs_of_one), Source(whole, name, "tensorboard"), notes)
+            lost = Loss(sum(log.lost for log in logs_of_one))
+            found += runs_of(_table(logs_of_one), Source(whole, name, "tensorboard"), notes, loss=lost)
         except UnreadableError as error:
             faults.append(error)
     if not found:
@@ -93,12 +95,11 @@ def read(path: Path) -> list[Run]:
 
 
 def _notes(logs: list[_Log]) -> list[str]:
-    kept, bad = sum(log.step.size for log in logs), sum(log.bad for log in logs)
-    notes = []
-    if any(log.cut for log in logs):
-        notes.append(str(say("runs.note.cut", kept=kept)))
-    if bad:
-        notes.append(str(say("runs.note.lost", count=bad, share=bad / (bad + kept), kept=kept)))
+    kept, lost = sum(log.step.size for log in logs), sum(log.lost for log in logs)
+    cut = sum(log.cut for log in logs)
+    notes = [str(say("runs.note.cut", kept=kept))] if cut else []
+    if lost > cut:
+        notes.append(str(say("runs.note.lost", count=lost, share=lost / (lost + kept), kept=kept)))
     return notes
 
 
@@ -129,18 +130,20 @@ def _continues(early: _Log, late: _Log) -> bool:
 def _log(file: Path) -> _Log:
     raw = files.content(file)
     data = np.frombuffer(raw, dtype=np.uint8)
-    starts, lengths, bad, cut = tfrecord.frame(raw)
+    starts, lengths, lost, cut = tfrecord.frame(raw)
     step = np.full(starts.size, np.nan)
     wall = np.full(starts.size, np.nan)
     found: dict[str, list[tuple[Ints, Floats]]] = {}
+    rare: list[Ints] = []
     for width in np.unique(lengths[(lengths > 0) & (lengths <= _LARGEST)]).tolist():
         alike = np.flatnonzero(lengths == width)
         if alike.size < _FEW and all(shape_of(raw[starts[i] : starts[i] + width]) is None for i in alike.tolist()):
-            continue  # texts and graphs: no scalar to check
+            rare.append(alike)  # texts and graphs, most likely; or scalars that damage made unreadable
+            continue
         for first in range(0, alike.size, _BATCH):
             records = alike[first : first + _BATCH]
             holds = tfrecord.data_holds(data, starts[records], width)
-            bad += int((~holds).sum())
+            lost += int((~holds).sum())
             records = records[holds]
             if records.size == 0:
                 continue
@@ -149,6 +152,9 @@ def _log(file: Path) -> _Log:
                 wall[part.records] = part.wall
                 for tag, values in part.values.items():
                     found.setdefault(tag, []).append((part.records, values))
+    if rare:
+        others = np.concatenate(rare)
+        lost += int((~tfrecord.each_holds(data, starts[others], lengths[others])).sum())
     used = np.flatnonzero(np.isfinite(step))
     rank = np.zeros(starts.size, dtype=np.int64)
     rank[used] = np.arange(used.size)
@@ -157,7 +163,7 @@ def _log(file: Path) -> _Log:
         rows = rank[np.concatenate([p[0] for p in parts])]
         order = np.argsort(rows, kind="stable")
         tags[tag] = (rows[order], np.concatenate([p[1] for p in parts])[order])
-    return _Log(file, step[used], wall[used], tags, bad, cut)
+    return _Log(file, step[used], wall[used], tags, lost, cut)
 
 
 def _table(logs: list[_Log]) -> Table:

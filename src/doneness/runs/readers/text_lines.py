@@ -11,17 +11,23 @@ from pathlib import Path
 from doneness.core import say
 from doneness.runs.readers import console, files
 from doneness.runs.readers.generic import Source, runs_of
+from doneness.runs.readers.rows import Loss, lost_notes
 from doneness.runs.readers.table import Table
+from doneness.runs.readers.words import Words
 from doneness.runs.run import Run
 
 _N = console.NUMBER
 _STEP = re.compile(
-    r"\b(?:global[_ ]?step|steps?|iter(?:ation)?s?|it)\b\s*[:=#]?\s*\[?\s*(\d{1,12})(?:\s*/\s*(\d{1,12}))?", re.I
+    r"\b(?:global[_ ]?step|steps?|iter(?:ation)?s?|it)\b\s*[:=#]?\s*\[?\s*(\d{1,12})(?![\\\dA-Za-z_])"
+    r"(?:\s*/\s*(\d{1,12})(?![\\\dA-Za-z_]))?",
+    re.I,
 )
+_NAMED = re.compile(r"(?<![a-z_])(global[_ ]?step|steps?|iter(?:ation)?s?)\b\s*[:=#]?\s*\[?\s*(\d{1,12})", re.I)
 _EPOCH = re.compile(r"\bepochs?\b\s*[:=#]?\s*[\[(]?\s*(\d{1,9}(?:\.\d+)?)(?:\s*/\s*(\d{1,9}))?", re.I)
 _LOSS = re.compile(
     r"(?<![\w-])(?:(train(?:ing)?|val(?:id(?:ation)?)?|eval(?:uation)?|dev|test|lm)[ _/.-]?)?loss\b"
-    rf"(?:[ _](train|val(?:idation)?))?\s*[:=]?\s*({_N})(?![\w.])",
+    rf"(?:[ _](train|val(?:idation)?))?\s*[:=]?\s*({_N})(?![\w.])"
+    r"(?!(?<=\.)\W{1,2}\d)",  # "1. 25" was "1.125" once
     re.I,
 )
 _PAIRS = (
@@ -40,6 +46,7 @@ _ITER_TIME = re.compile(r"\btotal time:\s*([\d.]{1,20})m\b", re.I)
 
 # A longer line is no progress report, and patterns take their time on it.
 _LONGEST = 2000
+_STRAY = 0.1
 
 
 @dataclass
@@ -66,15 +73,17 @@ def read(path: Path) -> list[Run]:
     Raises:
         UnreadableError: no line names a loss.
     """
-    rows = list(_rows(path))
+    words = Words()
+    rows = list(_rows(path, words))
     if not rows:
         raise files.refuse("nothing_logged", path)
-    notes = []
+    rows, strays, own = _of_one_kind(rows)
+    loss = Loss(words.damaged() + strays)
+    notes = lost_notes(loss, len(rows))
     stepped = sum(row.step is not None for row in rows) >= 0.5 * len(rows)
     if not stepped:
         notes.append(str(say("runs.note.epoch_steps")))
     restart = stepped and _restarts_each_epoch(rows)
-    own = any("loss" in row.values for row in rows)
     table = Table()
     batch = []
     for row in rows:
@@ -87,29 +96,54 @@ def read(path: Path) -> list[Run]:
             values["train/estimate"] = values.pop("train_loss")
         batch.append({"step": step, **values} | ({} if row.epoch is None else {"epoch": row.epoch}))
     table.extend(batch)
-    runs = runs_of(table, Source(path, path.stem, "text"), notes)
+    runs = runs_of(table, Source(path, path.stem, "text"), notes, loss=loss)
     total = next((row.of for row in reversed(rows) if row.of), None)
     if total is not None and stepped and not restart:
         runs = [_planned(run, total) for run in runs]
     return runs
 
 
+def _of_one_kind(rows: list[_Row]) -> tuple[list[_Row], int, bool]:
+    """The rows without strays, the number of those, and whether steps have a plain loss of their own.
+
+    Where nearly every line says "train loss", the few that say "loss" are damaged ones.
+    """
+    plain = sum("loss" in row.values for row in rows)
+    named = sum("train_loss" in row.values for row in rows)
+    if not plain or plain > _STRAY * named:
+        return rows, 0, plain > 0
+    return [row for row in rows if "loss" not in row.values], plain, False
+
+
 def _planned(run: Run, total: int) -> Run:
     return replace(run, meta=dict(run.meta) | {"planned_steps": total}) if total >= run.last_step else run
 
 
-def _rows(path: Path) -> Iterator[_Row]:
+def _rows(path: Path, words: Words | None = None) -> Iterator[_Row]:
     last: _Row | None = None
     for line in console.lines(path):
-        if len(line) > _LONGEST or ("oss" not in line and "OSS" not in line and "bpb" not in line):
+        if len(line) > _LONGEST:
             continue
-        row = _row(line)
+        told = "oss" in line or "OSS" in line or "bpb" in line
+        glued = told and _glued(line)
+        row = _row(line) if told and not glued else None
+        if words is not None:
+            words.lost += glued
+            words.see(line, row is not None)
         if row is None:
             continue
         if last is not None and row == last:
             continue  # a bar drawn again for the same step
         last = row
         yield row
+
+
+def _glued(line: str) -> int:
+    """How many rows stand in one line whose breaks were lost, 0 for a line as it should be: whose loss is whose?"""
+    named = _NAMED.findall(line)
+    if len(named) < 2 or len({word.lower() for word, _ in named}) > 1 or len({step for _, step in named}) < 2:
+        return 0  # "iter 10 step 3" names two counters, "step 3 … step 4" one of them twice
+    return len(named) if len(_LOSS.findall(line)) > 1 else 0
 
 
 def _row(line: str) -> _Row | None:

@@ -20,6 +20,7 @@ _POLYNOMIAL = 0x82F63B78
 _MASK_DELTA = np.uint32(0xA282EAD8)
 _WINDOW = 1 << 20
 _HEADER = 12
+_FEWEST = 1024
 _MOST = 1 << 31
 
 
@@ -37,6 +38,10 @@ def masked_crc(rows: Bytes) -> Words:
     crc = np.full(rows.shape[0], 0xFFFFFFFF, dtype=np.uint32)
     for column in rows.T:
         crc = table[(crc ^ column) & 0xFF] ^ (crc >> np.uint32(8))
+    return _masked(crc)
+
+
+def _masked(crc: Words) -> Words:
     crc = ~crc
     with np.errstate(over="ignore"):
         return (((crc >> np.uint32(15)) | (crc << np.uint32(17))) + _MASK_DELTA).astype(np.uint32)
@@ -56,47 +61,55 @@ def words(data: Bytes, starts: Ints) -> Words:
 
 
 def frame(raw: bytes) -> tuple[Ints, Ints, int, bool]:
-    """Where each record's data begins, its length, how many stretches were damaged, and whether the end is cut.
+    """Where each record's data begins, its length, how many records were lost, and whether the end is cut.
 
-    After a damaged length the next header is searched for by its checksum.
+    After a damaged length the next header is searched for by its checksum; the stretch up to there
+    counts as many records as usually fit into it.
     """
     data = np.frombuffer(raw, dtype=np.uint8)
     starts: list[Ints] = []
     lengths: list[Ints] = []
-    damaged, position, cut = 0, 0, False
+    gaps: list[int] = []
+    position, cut, most = 0, False, _FEWEST
     while position < len(raw):
-        begin, length, cut = _walk(raw, position)
+        begin, length, cut = _walk(raw, position, most)
         good = _headers_hold(data, begin)
         starts.append(begin[:good])
         lengths.append(length[:good])
         if good == begin.size and not cut:
-            break
+            position = _end(begin, length, position)
+            most *= 2
+            continue
         # Where the walk stopped: at a header that lies, or at one whose record is not all there.
         stopped = int(begin[good]) - _HEADER if good < begin.size else _end(begin, length, position)
         following = _resync(data, stopped + 1)
+        gaps.append((len(raw) if following is None else following) - stopped)
+        cut, most = following is None, _FEWEST
         if following is None:
-            cut = True
             break
-        damaged += 1
         position = following
     if not starts:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), 0, cut
-    return np.concatenate(starts), np.concatenate(lengths), damaged, cut
+    whole = np.concatenate(lengths)
+    usual = float(np.median(whole)) + 16.0 if whole.size else 1e18
+    lost = sum(max(1, round(gap / usual)) for gap in gaps)
+    return np.concatenate(starts), whole, lost, cut
 
 
-def _walk(raw: bytes, position: int) -> tuple[Ints, Ints, bool]:
+def _walk(raw: bytes, position: int, most: int) -> tuple[Ints, Ints, bool]:
+    """`most` records at most, by their lengths alone: behind a damaged one all that was walked is void."""
     unpack = struct.Struct("<Q").unpack_from
     begin: list[int] = []
     length: list[int] = []
     size = len(raw)
-    while position + _HEADER <= size:
+    while position + _HEADER <= size and len(begin) < most:
         n = unpack(raw, position)[0]
         if n > _MOST or position + n + 16 > size:
             return np.array(begin, dtype=np.int64), np.array(length, dtype=np.int64), True
         begin.append(position + _HEADER)
         length.append(n)
         position += n + 16
-    return np.array(begin, dtype=np.int64), np.array(length, dtype=np.int64), position < size
+    return np.array(begin, dtype=np.int64), np.array(length, dtype=np.int64), position < size < position + _HEADER
 
 
 def _end(begin: Ints, length: Ints, position: int) -> int:
@@ -134,3 +147,14 @@ def _resync(data: Bytes, position: int) -> int | None:
 def data_holds(data: Bytes, starts: Ints, width: int) -> NDArray[np.bool_]:
     """Whether the checksum of each record of one length confirms its data."""
     return np.asarray(masked_crc(gather(data, starts, width)) == words(data, starts + width))
+
+
+def each_holds(data: Bytes, starts: Ints, lengths: Ints) -> NDArray[np.bool_]:
+    """As `data_holds`, for a few records of many lengths at once."""
+    table = _table()
+    crc = np.full(starts.size, 0xFFFFFFFF, dtype=np.uint32)
+    for column in range(int(lengths.max())):
+        inside = column < lengths
+        byte = data[np.where(inside, starts + column, 0)]
+        crc = np.where(inside, table[(crc ^ byte) & 0xFF] ^ (crc >> np.uint32(8)), crc)
+    return np.asarray(_masked(crc) == words(data, starts + lengths))

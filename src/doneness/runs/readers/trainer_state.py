@@ -18,6 +18,7 @@ import numpy as np
 from doneness.core import UnreadableError, say
 from doneness.runs.readers import checkpoints, facts, files
 from doneness.runs.readers.assemble import Layout, choose_main_evaluation, stories
+from doneness.runs.readers.damage import cell_notes, damage_of
 from doneness.runs.readers.names import evaluation_name, evaluation_sets
 from doneness.runs.readers.rows import Loss, array_rows, lost_notes
 from doneness.runs.readers.table import Table, seconds
@@ -75,7 +76,8 @@ def _read_file(path: Path) -> Run:
     del data
     if table.size == 0:
         raise files.refuse("cut" if loss.cut else "nothing_logged", path)
-    run = run_of(table, path.parent.name if path.name == FILE else path.stem, lost_notes(loss, table.size))
+    name = path.parent.name if path.name == FILE else path.stem
+    run = run_of(table, name, lost_notes(loss, table.size), loss)
     if not run.series:
         raise files.refuse("nothing_logged", path)
     meta = _facts(outside) | dict(run.meta)
@@ -94,15 +96,24 @@ def _history(path: Path, data: bytes) -> int:
     raise files.refuse("no_history", path)
 
 
-def run_of(table: Table, name: str, notes: Iterable[str] = ()) -> Run:
-    """The run that rows of a log history make; a run without series where they hold nothing."""
+def run_of(table: Table, name: str, notes: Iterable[str] = (), loss: Loss | None = None) -> Run:
+    """The run that rows of a log history make; a run without series where they hold nothing.
+
+    Args:
+        table: the rows.
+        name: what to call the run.
+        notes: what the reader had to leave out.
+        loss: rows that never came into the table.
+    """
     tokens = next((c for c in ("num_input_tokens_seen", "num_tokens") if c in table.names), None)
     layout = Layout(series_names(table.names), "step", "epoch", tokens, "elapsed_time")
     told = stories(table, layout, split=False)
     if not told:
         return Run(name, kind="hf_trainer")
     story = told[0]
-    said = [*notes, *story.notes]
+    lost = loss or Loss()
+    damage = damage_of(lost, table, layout)
+    said = [*notes, *cell_notes(damage, lost), *story.notes]
     choose_main_evaluation(story.series, said)
     found = facts.from_columns(story.series)
     rows, values = table.column("train_runtime")
@@ -110,7 +121,7 @@ def run_of(table: Table, name: str, notes: Iterable[str] = ()) -> Run:
         found["train_seconds"] = float(values[-1])
     resumes = tuple(Event("resume", step, {}) for step in story.resumed)
     events = (*resumes, *hidden_nans(table))
-    return Run(name, None, "hf_trainer", found, story.series, events, notes=tuple(said))
+    return Run(name, None, "hf_trainer", found, story.series, events, notes=tuple(said), damage=damage)
 
 
 def series_names(columns: Iterable[str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ _OTHER = frozenset(
         ".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".safetensors", ".gguf", ".onnx", ".h5", ".npz", ".npy",
         ".py", ".md", ".rst", ".html", ".css", ".js", ".ts", ".ipynb", ".sh", ".yaml", ".yml", ".toml", ".cfg", ".ini",
         ".zip", ".gz", ".tar", ".bz2", ".xz", ".7z", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".pdf", ".parquet",
-        ".arrow", ".wav", ".mp3", ".mp4", ".model", ".lock", ".c", ".cpp", ".cu", ".h", ".rs", ".go", ".java", ".wandb",
+        ".arrow", ".wav", ".mp3", ".mp4", ".model", ".lock", ".c", ".cpp", ".cu", ".h", ".rs", ".go", ".java",
     ]
 )  # fmt: skip
 _CLOSED_FOLDERS = frozenset(["node_modules", "__pycache__", "site-packages"])
