@@ -35,6 +35,14 @@ def _masked(run: Run) -> Run:
     return replace(run, example_source=blank.__getitem__)
 
 
+def _hump(t: np.ndarray) -> np.ndarray:
+    return 1.4 + 0.1 * np.clip((t - 240) / 240, 0, 1) - 0.05 * np.clip((t - 480) / 120, 0, 1)
+
+
+def _exact() -> make.Settings:
+    return make.Settings(rows=0, noise=0.002)
+
+
 SMOOTH = [1.5 + 0.3 * 0.99**i for i in range(200)]
 ONE_NAN = [*SMOOTH[:100], float("nan"), *SMOOTH[100:]]
 CLIMB = [2.0 - 0.004 * i if i < 150 else 1.4 + 0.1 * (i - 150) for i in range(220)]
@@ -56,6 +64,8 @@ CASES: list[tuple[str, str, Callable[[], Run]]] = [
         lambda: replace(_train([0.0] * 30), events=tuple(Event("hidden_nan", s, {}) for s in range(1, 31))),
     ),
     ("RN01", "warn", lambda: _train(ONE_NAN)),
+    ("RN01", "warn", lambda: _with(_train(SMOOTH), EVAL_LOSS, Series.of([50, 100, 150], [1.6, float("nan"), 1.5]))),
+    ("RN01", "pass", lambda: _with(_train([0.002] * 30), EVAL_LOSS, Series.of([10, 20], [1.6, 1.7]))),
     ("RN01", "skipped", lambda: Run("empty")),
     ("CV01", "pass", lambda: make.learning_run(rows=0)),
     ("CV01", "pass", lambda: _evals(2.0, 1.5, 1.4)),
@@ -65,6 +75,7 @@ CASES: list[tuple[str, str, Callable[[], Run]]] = [
     ("CV01", "fail", lambda: _evals(2.0, 1.5, 4.0, 6.0)),
     ("CV01", "fail", lambda: _train(SMOOTH, **{GRAD_NORM: Series.of(STEPS, np.where(STEPS > 180, 50.0, 1.0))})),
     ("CV01", "warn", lambda: _train(SPIKE)),
+    ("CV01", "warn", lambda: _train([0.33, *[9.0 * 0.98**i + 1.5 for i in range(120)]])),
     ("CV01", "unsure", lambda: _train([2.0, 1.9])),
     ("CV01", "skipped", lambda: _train(SMOOTH, **DPO)),
     ("CV02", "pass", lambda: make.converged_run(rows=1500, noise=0.001)),
@@ -76,10 +87,12 @@ CASES: list[tuple[str, str, Callable[[], Run]]] = [
     ("CV03", "pass", lambda: make.learning_run(rows=0)),
     ("CV03", "fail", lambda: make.overfitting_run(rows=0)),
     ("CV03", "fail", lambda: _evals(1.5, 1.2, 1.3, 1.4)),
-    ("CV03", "warn", lambda: make.overfitting_run(rows=0).until(360)),
+    ("CV03", "warn", lambda: make.make_run("receding", _hump, _exact())),
     ("CV03", "unsure", lambda: _evals(1.3, 1.22, 1.45)),
     ("CV03", "unsure", lambda: make.flat_run(rows=0, noise=0.1)),
-    ("CV03", "skipped", lambda: make.flat_run(rows=100)),
+    ("CV03", "fail", lambda: _evals(0.31, 0.39, 0.47)),
+    ("CV03", "pass", lambda: make.flat_run(rows=100)),
+    ("CV03", "skipped", lambda: _train(SMOOTH, **DPO)),
     ("CV04", "pass", lambda: make.converged_run(rows=0)),
     ("CV04", "warn", lambda: make.learning_run(rows=0)),
     ("CV04", "unsure", lambda: _evals(1.5, 1.4, 1.35)),

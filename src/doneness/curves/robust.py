@@ -11,8 +11,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
+from doneness.curves.windowed import windowed
+
 Floats = NDArray[np.float64]
 _PAIRS_OF = 400  # more points than this are thinned before all pairs are taken
+_BLOCK = 32_768
 _BINS = 600  # more points than this are averaged into bins before the trend is drawn
 
 
@@ -93,10 +96,11 @@ def mann_kendall(y: ArrayLike) -> Kendall | None:
     n = int(v.size)
     if n < 4:
         return None
-    i, j = np.triu_indices(n, 1)
-    s = int(np.sign(v[j] - v[i]).sum())
-    _, ties = np.unique(v, return_counts=True)
-    variance = (n * (n - 1) * (2 * n + 5) - float((ties * (ties - 1) * (2 * ties + 5)).sum())) / 18.0
+    _, rank, ties = np.unique(v, return_inverse=True, return_counts=True)
+    alike = int((ties.astype(np.int64) * (ties - 1) // 2).sum())
+    s = n * (n - 1) // 2 - alike - 2 * _inversions(rank.astype(np.int64))
+    counts = ties.astype(np.float64)
+    variance = (n * (n - 1) * (2 * n + 5) - float((counts * (counts - 1) * (2 * counts + 5)).sum())) / 18.0
     if variance <= 0:
         return Kendall(0, 0.0, 1.0, 1.0)
     root = math.sqrt(variance)
@@ -105,17 +109,53 @@ def mann_kendall(y: ArrayLike) -> Kendall | None:
     return Kendall(s, z, 1.0 - normal.cdf((s - 1) / root), normal.cdf((s + 1) / root))
 
 
-def trend(x: ArrayLike, y: ArrayLike, n_out: int = 200, span: float = 0.2) -> Trend:
+def _inversions(rank: NDArray[np.int64]) -> int:
+    """Pairs in which the larger rank comes first, in n log n steps and without a matrix of all pairs.
+
+    Bit by bit from the highest: among ranks that agree in all higher bits (they stand together, in
+    their old order) a pair is decided where a one comes before a zero.
+    """
+    found = 0
+    for bit in range(int(rank.max()).bit_length() - 1, -1, -1):
+        ones = (rank >> bit) & 1
+        group = rank >> (bit + 1)
+        before = np.cumsum(ones) - ones
+        first = np.flatnonzero(np.append(True, np.diff(group) != 0))
+        before -= np.repeat(before[first], np.diff(np.append(first, rank.size)))
+        found += int(before[ones == 0].sum())
+        rank = rank[np.argsort(rank >> bit, kind="stable")]
+    return found
+
+
+def running_median(v: Floats, width: int) -> Floats:
+    """Medians of all windows of `width` values in a row; shape (n − width + 1,). Values must be finite.
+
+    Short rows are sorted much faster than they are partitioned, and block by block the windows of
+    a million values never stand in memory at once.
+    """
+    windows, half = sliding_window_view(v, width), width // 2
+    medians = np.empty(windows.shape[0])
+    for first in range(0, medians.size, _BLOCK):
+        part = np.sort(windows[first : first + _BLOCK], axis=1)
+        middle = part[:, half] if width % 2 else (part[:, half - 1] + part[:, half]) / 2.0
+        medians[first : first + _BLOCK] = middle
+    return medians
+
+
+def trend(x: ArrayLike, y: ArrayLike, n_out: int = 200, span: float = 0.2, *, width: float | None = None) -> Trend:
     """Robust local-linear trend (LOWESS with Tukey's bisquare) and its band, for display alone.
 
     `span` is a share of the x-range, so that the same setting means the same thing for 300 and
-    for 30,000 points; a window that holds too few points is widened to the nearest five.
+    for 30,000 points; a window that holds too few points is widened to the nearest five. With `width`
+    the window is fixed in units of x instead: the trend over the first half of a run is then that of
+    the whole, and a hole wider than the window stays a hole (`doneness.curves.windowed`).
 
     Args:
         x: positions; shape (n,).
         y: values; shape (n,). Non-finite values are left out.
         n_out: points to draw at most.
         span: full width of the window as a share of the range.
+        width: full width of the window in units of x; `n_out` and `span` then have no say.
 
     Returns:
         The trend; empty with fewer than three usable points.
@@ -124,6 +164,9 @@ def trend(x: ArrayLike, y: ArrayLike, n_out: int = 200, span: float = 0.2) -> Tr
     """
     u, v = _finite(x, y)
     order = np.argsort(u, kind="stable")
+    if width is not None:
+        at, mid, half = windowed(u[order], v[order], width)
+        return Trend(at, mid, mid - half, mid + half)
     u, v, weight = _binned(u[order], v[order])
     if u.size < 3 or u[-1] <= u[0]:
         empty = np.zeros(0)
@@ -133,7 +176,7 @@ def trend(x: ArrayLike, y: ArrayLike, n_out: int = 200, span: float = 0.2) -> Tr
     # A running median starts it off: a spike must not bend the first fit that is to judge it.
     # Where most points lie on the curve exactly, a thousandth of their spread still counts as on it.
     least = 1e-3 * float(np.median(np.abs(v - np.median(v))))
-    trust = _bisquare(v - _running_median(v), least)
+    trust = _bisquare(v - _smoothed(v), least)
     for _ in range(3):
         fitted, _ = _local_lines(u, v, _kernel(u, u, span) * weight * trust, u)
         trust = _bisquare(v - fitted, least)
@@ -190,11 +233,10 @@ def _local_lines(u: Floats, v: Floats, weights: Floats, at: Floats) -> tuple[Flo
     return level + steep * (at - centre), (smoother**2).sum(axis=1)
 
 
-def _running_median(v: Floats) -> Floats:
+def _smoothed(v: Floats) -> Floats:
     reach = min(3, (v.size - 1) // 2)
     padded = np.pad(v, reach, mode="edge")
-    medians: Floats = np.median(sliding_window_view(padded, 2 * reach + 1), axis=1)
-    return medians
+    return running_median(padded, 2 * reach + 1)
 
 
 def _bisquare(residual: Floats, least: float) -> Floats:

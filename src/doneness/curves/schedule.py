@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
+# Rows after the peak, the share the rate must have fallen below, and the largest misfit that still tells a plan.
+_PLAN_ROWS, _PLAN_FALL, _PLAN_ERROR = 5, 0.97, 0.02
 _MEMORY = 0.1  # share of the steps done over which an anneal takes effect [H]
 
 
@@ -105,3 +107,37 @@ def _continue(x: Floats, y: Floats, planned: float, grid: int) -> tuple[str, tup
     last = float(shape(x[-1:])[0])
     scale = y[-1] / last if last > 1e-9 else 0.0
     return name, (ahead, np.clip(shape(ahead) * scale, 0.0, 1.0))
+
+
+def told_end(step: ArrayLike, rate: ArrayLike) -> float | None:
+    """The planned last step that a decaying learning rate gives away; None where it shows no plan.
+
+    A rate that falls along a line or a cosine to zero (or, for a cosine, to a tenth of its peak) says
+    where it will arrive.
+
+    Args:
+        step: steps at which the rate was logged; shape (n,).
+        rate: the rate in any unit; shape (n,).
+    """
+    x, y = np.asarray(step, dtype=np.float64), np.asarray(rate, dtype=np.float64)
+    keep = np.isfinite(x) & np.isfinite(y)
+    x, y = x[keep], y[keep]
+    if x.size < _PLAN_ROWS or y.max() <= 0:
+        return None
+    y = y / y.max()
+    peak = y.size - 1 - int(np.argmax(y[::-1]))
+    x, y = x[peak:], y[peak:]
+    if x.size < _PLAN_ROWS or y[-1] > _PLAN_FALL or x[-1] <= x[0]:
+        return None
+    ways = [y]
+    for floor in (0.0, 0.1):
+        share = np.clip((y - floor) / (1.0 - floor), 0.0, 1.0)
+        ways.append(1.0 - np.arccos(np.clip(2.0 * share - 1.0, -1.0, 1.0)) / np.pi)
+    columns = np.column_stack((np.ones_like(x), x - x[0]))
+    found: list[tuple[float, float]] = []
+    for way in ways:
+        coef = np.linalg.lstsq(columns, way, rcond=None)[0]
+        if coef[1] < 0:
+            found.append((float(np.abs(columns @ coef - way).max()), float(x[0] - coef[0] / coef[1])))
+    error, end = min(found, default=(np.inf, 0.0))
+    return end if error < _PLAN_ERROR and end > x[-1] else None

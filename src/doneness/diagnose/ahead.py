@@ -15,15 +15,17 @@ def public(case: Case) -> Forecast | None:
     if found is None:
         return None
     ahead = found.horizon - int(case.step[-1])
+    level = case.params.forecast_level
+    low, high = found.fan(level)
     return Forecast(
         horizon=found.horizon,
         gain=found.gain,
-        interval=(found.low, found.high),
+        interval=found.interval(level),
         level=found.level,
         steps=tuple(round(float(s)) for s in found.steps),
         mean=tuple(float(v) for v in found.mean),
-        low=tuple(float(v) for v in found.fan_low),
-        high=tuple(float(v) for v in found.fan_high),
+        low=tuple(float(v) for v in low),
+        high=tuple(float(v) for v in high),
         method=found.method,
         seconds=_cost(case.run.train, "time", ahead),
         tokens=_cost(case.run.train, "tokens", ahead),

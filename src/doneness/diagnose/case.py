@@ -19,6 +19,7 @@ from doneness.curves import (
     half_of,
     paired_effect,
     read_rate,
+    told_end,
     trajectory_noise,
     worse_than_best,
 )
@@ -105,7 +106,7 @@ class Case:
         except (DonenessError, OSError):
             return True
 
-    @property
+    @cached_property
     def level(self) -> float:
         """Current loss: the median of the last three evaluations, nats; NaN without any."""
         return float(np.median(self.loss[-3:])) if self.loss.size else float("nan")
@@ -130,7 +131,14 @@ class Case:
     def rate(self) -> Rate | None:
         """The learning rate and its continuation, where logged."""
         column = self.run.series.get(LEARNING_RATE)
-        return None if column is None else read_rate(column.step, column.value, self.run.number("planned_steps"))
+        return None if column is None else read_rate(column.step, column.value, self.planned)
+
+    @cached_property
+    def planned(self) -> float | None:
+        """The planned last step: told by the log, else by where the learning rate is heading."""
+        told = self.run.number("planned_steps")
+        column = self.run.series.get(LEARNING_RATE)
+        return told if told is not None or column is None else told_end(column.step, column.value)
 
     @property
     def rate_now(self) -> float | None:
@@ -179,21 +187,26 @@ class Case:
             return told
         for column in (self.run.train, self.run.evals):
             if column is not None and len(column):
-                known = np.isfinite(column.epoch) & (column.epoch > 0)
+                known = np.isfinite(column.epoch) & (column.epoch > 0) & (column.step > 0)
                 if known.any():
                     return float(column.step[known][-1] / column.epoch[known][-1])
         return None
+
+    @property
+    def to_plan(self) -> bool:
+        """Whether a planned end lies ahead, far enough to forecast to."""
+        return self.planned is not None and self.planned >= 1.05 * float(self.step[-1])
 
     @cached_property
     def horizon(self) -> tuple[int, Message]:
         """The step to forecast to, and what to call it.
 
-        The planned end while a sixth of the run or more is left; else one more epoch (a tenth of the
+        The planned end while a twentieth of the run or more is left; else one more epoch (a tenth of the
         steps done at least, as many again at most); half as many steps again where the epoch is unknown.
         """
         now = int(self.step[-1])
-        planned = self.run.number("planned_steps")
-        if planned is not None and planned - now >= 0.2 * now:
+        planned = self.planned
+        if planned is not None and self.to_plan:
             return round(planned), say("diagnose.horizon.planned", step=round(planned))
         epoch = self.steps_per_epoch
         ahead = 0.5 * now if epoch is None else min(max(epoch, 0.1 * now), now)
@@ -206,7 +219,7 @@ class Case:
         """Forecast to the horizon from the evaluations so far; None where there are too few."""
         if self.step.size < 4 or self.step[-1] <= 0:
             return None
-        return forecast(self.step, self.loss, self.horizon[0], self.rate, self.params.forecast_level)
+        return forecast(self.step, self.loss, self.horizon[0], self.rate)
 
 
 def _table(examples: tuple[ExampleLosses, ...]) -> LossTable | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from doneness.core import Message, say
+
 
 @dataclass(frozen=True, slots=True)
 class Params:
@@ -16,10 +18,14 @@ class Params:
             for more than `nats_cap` of the loss: where the loss is nearly zero a nat means little.
         nats_cap: share of the loss.
         min_steps: optimizer steps before which no run is called converged; binds nothing else.
-        min_evals: evaluations without which no run is called converged, and mean losses alone
-            never call one overfitting.
-        forecast_level: one-sided confidence of the forecast's upper bound, and the level of its interval.
-        high_rate: share of the peak learning rate above which a plateau asks for a cooldown, not a stop.
+        min_evals: evaluations without which no run is called converged.
+        forecast_level: level of the forecast's interval.
+        sure: one-sided confidence that no gain that matters is left, for a run to be called converged. Chosen on
+            public logs, together with the widths of the forecast (curves/forecast.py).
+        watched: the run is looked at again and again: the chance of ever calling a run that is not overfitting
+            "overfitting" then holds over all looks, not for one (mean losses; per-example losses always so).
+        high_rate: share of the peak learning rate above which a plateau of a rate that is planned to stay asks
+            for a cooldown, not a stop.
         power: of the minimum detectable effect.
         usual_noise: trajectory noise as a share of the loss where few evaluations show a bend alone.
         fallback_noise: trajectory noise as a share of the loss while fewer than five evaluations tell it.
@@ -30,8 +36,10 @@ class Params:
     gain_nats: float = 0.005
     nats_cap: float = 0.02
     min_steps: int = 100
-    min_evals: int = 6
+    min_evals: int = 5
     forecast_level: float = 0.9
+    sure: float = 0.725
+    watched: bool = False
     high_rate: float = 0.2
     power: float = 0.8
     usual_noise: float = 0.005
@@ -41,3 +49,11 @@ class Params:
         """The smallest gain that matters at a loss of `loss`, in nats."""
         size = abs(loss)
         return max(min(self.gain_nats, self.nats_cap * size), self.gain_share * size)
+
+    def asked(self, loss: float) -> Message:
+        """`epsilon` in words: as the share that was asked for, or in nats where these decide."""
+        size, wanted = abs(loss), self.epsilon(loss)
+        share = wanted / size if size else 0.0
+        # Only where the nats are the larger demand is the share here not what anybody asked for.
+        told = "share" if wanted <= self.gain_share * size else "nats"
+        return say(f"diagnose.asked.{told}", share=share, nats=wanted)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from doneness.core import Action, Finding, Message, Status, Verdict, say
+from doneness.diagnose import special
 from doneness.diagnose.case import Case
 from doneness.diagnose.sweet_spot import Recommendation
 
@@ -27,9 +28,13 @@ class Talk:
 
     @property
     def overfit(self) -> Finding:
-        """The finding on overfitting that applies."""
-        found = self.found["CV02"]
-        return self.found["CV03"] if found.status is Status.SKIPPED else found
+        """The finding on overfitting that says most: the one that fails, else that of the examples."""
+        examples, means = self.found["CV02"], self.found["CV03"]
+        for status in (Status.FAIL, Status.WARN):
+            for found in (examples, means):
+                if found.status is status:
+                    return found
+        return means if examples.status is Status.SKIPPED else examples
 
     @property
     def ended(self) -> bool:
@@ -39,7 +44,12 @@ class Talk:
 
 
 def headline(talk: Talk) -> Message:
-    """The verdict in one or two sentences."""
+    """The verdict in one or two sentences; train and evaluation overlapping is named before it."""
+    told = special.headline(talk.case, talk.found, talk.verdict, talk.step)
+    return special.overlapping(talk.found, _headline(talk) if told is None else told)
+
+
+def _headline(talk: Talk) -> Message:
     match talk.verdict:
         case Verdict.BROKEN:
             return say("diagnose.headline.broken", step=talk.step, cause=talk.found["RN01"].message)
@@ -52,6 +62,9 @@ def headline(talk: Talk) -> Message:
             key = "plateau" if talk.action is Action.COOLDOWN else "converged"
             numbers = {"step": talk.step, "keep": _keep(talk), "evidence": _since_best(talk)}
             return say(f"diagnose.headline.{key}", ahead=talk.found["CV04"].message, **numbers)
+        case Verdict.LEARNING if talk.action is Action.STOP:
+            numbers = {"evidence": talk.found["CV05"].message, "ahead": talk.found["CV04"].message}
+            return say("diagnose.headline.spent", step=talk.step, **numbers)
         case Verdict.LEARNING:
             key = "learning_ended" if talk.ended else "learning"
             return say(f"diagnose.headline.{key}", step=talk.step, evidence=_progress(talk))
@@ -61,6 +74,9 @@ def headline(talk: Talk) -> Message:
 
 def advice(talk: Talk) -> Message | None:
     """What to do next."""
+    told = special.advice(talk.case, talk.found, talk.verdict)
+    if told is not None:
+        return told
     kept = talk.kept
     match talk.verdict:
         case Verdict.BROKEN:
@@ -75,6 +91,8 @@ def advice(talk: Talk) -> Message | None:
             return say("diagnose.advice.cooldown", steps=max(1, round(0.15 * talk.step)))
         case Verdict.CONVERGED if kept is not None and kept.step is not None:
             return say("diagnose.advice.converged", step=kept.step)
+        case Verdict.LEARNING if talk.action is Action.STOP:
+            return say("diagnose.advice.spent")
         case Verdict.LEARNING:
             return say("diagnose.advice.train_longer" if talk.ended else "diagnose.advice.go_on")
         case Verdict.UNDECIDED:
@@ -106,14 +124,15 @@ def _since_best(talk: Talk) -> Message:
     table, first = case.table, kept.spot.first
     if table is None:
         place = int((case.step <= first).sum()) - 1
-        change = float(case.loss[-1] - case.loss[place]) / abs(case.level)
+        # As a share of the loss it is held against, as everywhere else on the screen.
+        change = float(case.loss[-1] - case.loss[place]) / (abs(float(case.loss[place])) or 1.0)
         return say("diagnose.since.means", step=first, change=change, evals=int(case.loss.size))
     row = int((table.step <= first).sum()) - 1
     if row >= len(table.step) - 1:
         return say("diagnose.since.latest", step=first, n=int(table.tokens.size))
     effect = table.effect(-1, row)
     low, high = effect.interval(0.9, case.noise)
-    level = abs(float(table.mean[-1]))
+    level = abs(float(table.mean[row])) or 1.0
     numbers = {"change": effect.diff / level, "half": (high - low) / 2.0 / level, "n": effect.n}
     return say("diagnose.since.paired", step=first, **numbers)
 
@@ -131,6 +150,11 @@ def _why_undecided(talk: Talk) -> Message:
     crashed = next((f for f in talk.found.values() if f.status is Status.ERROR), None)
     if crashed is not None:
         return crashed.message
+    if talk.found["RN02"].status is Status.FAIL:
+        return talk.found["RN02"].message
+    told = special.why_undecided(talk.case, talk.found)
+    if told is not None:
+        return told
     if talk.case.preference:
         return say("diagnose.undecided.preference")
     if not talk.case.loss.size:
@@ -142,7 +166,8 @@ def _why_undecided(talk: Talk) -> Message:
         return talk.overfit.message
     if talk.case.recovering:
         best = int(talk.case.loss.argmin())
-        share = float(talk.case.loss[-1] / talk.case.loss[best]) - 1.0
+        lowest = float(talk.case.loss[best])
+        share = (float(talk.case.loss[-1]) - lowest) / (abs(lowest) or 1.0)
         return say("diagnose.undecided.recovering", step=int(talk.case.step[best]), share=share)
     if 2 <= talk.case.loss.size < talk.case.params.min_evals and talk.found["CV03"].status is Status.UNSURE:
         return talk.found["CV03"].message
@@ -153,6 +178,9 @@ def _why_undecided(talk: Talk) -> Message:
 
 def _settles(talk: Talk) -> Message:
     """What would settle an undecided run."""
+    lost = talk.found["RN02"]
+    if lost.status is Status.FAIL and lost.advice is not None:
+        return lost.advice
     if talk.case.preference:
         return say("diagnose.advice.probe")
     if not talk.case.loss.size:

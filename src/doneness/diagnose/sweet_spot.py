@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doneness.core import SweetSpot
-from doneness.curves import PairedEffect
+from doneness.curves import PairedEffect, convex_fit
 from doneness.diagnose.case import Case
 from doneness.runs import Checkpoint
 
 Floats = NDArray[np.float64]
 _SURE = 1.645
+_LUCKY, _DIPS = 4.0, 3  # robust sds below the curve; how many at most
+_LEAST_COURSE, _MOST_COURSE = 8, 120  # evaluations: fewer show no course, more are enough to smooth
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +122,42 @@ def _worse(effect: PairedEffect, margin: float, noise: float) -> bool:
 
 def _best(step: NDArray[np.int64], loss: Floats) -> int:
     """Row of the best evaluation after averaging with neighbours; ties go to the earliest."""
-    smooth = loss.astype(np.float64).copy()
+    smooth = _without_dips(step, loss)
     if loss.size >= 5:
         # Weights fall with distance in log(step): a far neighbour on a steep curve says little.
-        at = np.log1p(step.astype(np.float64))
-        width = max(float(np.median(np.diff(at[-max(3, loss.size // 2) :]))), 1e-9)
-        weights = np.exp(-0.5 * ((at[:, None] - at[None, :]) / width) ** 2)
-        weights *= np.abs(np.subtract.outer(np.arange(loss.size), np.arange(loss.size))) <= 1
-        smooth = weights @ loss / weights.sum(axis=1)
+        gap = np.diff(np.log1p(step.astype(np.float64)))
+        width = max(float(np.median(gap[-max(3, loss.size // 2) + 1 :])), 1e-9)
+        weight = np.exp(-0.5 * (gap / width) ** 2)
+        total, count = smooth.copy(), np.ones(loss.size)
+        total[1:] += weight * smooth[:-1]
+        total[:-1] += weight * smooth[1:]
+        count[1:] += weight
+        count[:-1] += weight
+        smooth = total / count
     best = int(np.argmin(smooth))
     # The smoothed curve says where; of the points beside it the lowest is the best.
     near = [row for row in (best - 1, best, best + 1) if 0 <= row < loss.size]
-    return min(near, key=lambda row: (loss[row], row))
+    told = _without_dips(step, loss)
+    return min(near, key=lambda row: (told[row], row))
+
+
+def _without_dips(step: NDArray[np.int64], loss: Floats) -> Floats:
+    """The losses with single lucky ones put back on the curve: each far below the best convex curve.
+
+    A turn, however sharp, is convex and stays; one evaluation that dips out of a smooth course is not.
+    """
+    clean: Floats = loss.astype(np.float64).copy()
+    if loss.size < _LEAST_COURSE or loss.size > _MOST_COURSE:
+        return clean
+    for _ in range(_DIPS):
+        fitted = convex_fit(step, clean)
+        residual = clean - fitted
+        spread = max(1.4826 * float(np.median(np.abs(residual))), 1e-4 * float(np.abs(clean).max()))
+        lowest = int(np.argmin(residual))
+        if residual[lowest] > -_LUCKY * spread or lowest != int(np.argmin(clean)):
+            break
+        clean[lowest] = float(np.interp(step[lowest], np.delete(step, lowest), np.delete(clean, lowest)))
+    return clean
 
 
 def _name(checkpoint: Checkpoint) -> str:

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import overload
 
 from doneness.core import Action, StopDecision
 from doneness.runs import Run
+from doneness.stopping.outcome import Replayed, outcome
 from doneness.stopping.protocol import StopRule
 
 
-def replay(run: Run, rule: StopRule) -> list[StopDecision]:
-    """One decision per evaluation, each from `run.until(step)` alone."""
+@overload
+def replay(run: Run, rule: StopRule) -> list[StopDecision]: ...
+
+
+@overload
+def replay(run: Run, rule: Sequence[StopRule]) -> list[Replayed]: ...
+
+
+def replay(run: Run, rule: StopRule | Sequence[StopRule]) -> list[StopDecision] | list[Replayed]:
+    """Let one rule, or several, decide on a past run, each time from `run.until(step)` alone.
+
+    Returns:
+        For one rule its decisions, one per evaluation; for a sequence of rules what each would have
+        done: where it stops, what that forgoes, what it saves.
+    """
     held = _in_memory(run)
+    if isinstance(rule, Sequence):
+        return [outcome(held, each) for each in rule]
     return [rule.decide(held.until(step)) for step in _steps(run)]
 
 

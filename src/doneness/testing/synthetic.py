@@ -134,6 +134,7 @@ def broken_run(fault: str = "nan", **plan: Unpack[Plan]) -> Run:
         series[TRAIN_LOSS] = replace(series[TRAIN_LOSS], value=np.where(late, np.nan, series[TRAIN_LOSS].value))
     elif fault == "leak":
         series[TRAIN_LOSS] = replace(series[TRAIN_LOSS], value=np.full(len(series[TRAIN_LOSS]), 0.002))
+        series[EVAL_LOSS] = replace(series[EVAL_LOSS], value=0.002 * series[EVAL_LOSS].value)
     elif fault == "chance":
         evals = series[EVAL_LOSS]
         series[EVAL_LOSS] = replace(evals, value=evals.value + np.where(evals.step == 0, 12.0, 0.0))

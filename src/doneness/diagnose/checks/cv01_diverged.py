@@ -15,16 +15,18 @@ Source: windows and margins are ours, heuristic.
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from doneness.core import Check, Finding, Message, Status, Where, say
+from doneness.curves import running_median
 from doneness.diagnose.case import Case
 from doneness.runs import GRAD_NORM
 
 CODE = "CV01"
 _WINDOW, _LEAST_WINDOW, _LEAST_ROWS = 20, 3, 8
 _CLIMB, _MADS, _GRAD = 0.5, 6.0, 10.0
+_BACK = 0.5  # of the climb: a loss that has come down by half is on its way back
+_SHOWN = 0.005  # nats: less would be written as 0.00
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +49,7 @@ def _judge(case: Case) -> Finding:
 
 def _windows(case: Case, step: NDArray[np.int64], value: Floats) -> Finding:
     width = min(_WINDOW, max(_LEAST_WINDOW, value.size // 4))
-    medians = np.median(sliding_window_view(value, width), axis=1)
+    medians = running_median(value, width)
     lowest = np.minimum.accumulate(medians)
     place = int(np.argmin(medians))
     best = value[place : place + width]
@@ -56,6 +58,11 @@ def _windows(case: Case, step: NDArray[np.int64], value: Floats) -> Finding:
     climb = medians - lowest
     # Windows cannot see a loss that leapt up within the first of them.
     leap = float(value[value.size // 2 :].min() - value[0])
+    top = int(np.argmax(medians))
+    if (leap > 2.0 * _CLIMB or climb[-1] > margin) and _returning(case, value, medians):
+        numbers = {"top": float(medians[top]), "step": int(step[top + width - 1]), "now": float(medians[-1])}
+        message, at = say("diagnose.cv01.returning", **numbers), Where(step=int(step[top + width - 1]))
+        return Finding(CODE, Status.WARN, message, max(leap, float(climb[-1])), None, margin, int(value.size), at)
     if leap > 2.0 * _CLIMB:
         message = say("diagnose.cv01.at_once", climb=leap, first=float(value[0]), rows=int(value.size))
         start, advice = Where(step=int(step[0])), say("diagnose.cv01.advice_at_once")
@@ -76,8 +83,18 @@ def _windows(case: Case, step: NDArray[np.int64], value: Floats) -> Finding:
         message = say("diagnose.cv01.passed", climb=float(climb.max()), step=int(step[top + width - 1]), margin=margin)
         peak = Where(step=int(step[top + width - 1]))
         return Finding(CODE, Status.WARN, message, float(climb.max()), None, margin, int(value.size), peak)
-    message = say("diagnose.cv01.fine", climb=last, margin=margin, rows=int(value.size))
+    key = "fine" if last >= _SHOWN else "lowest"
+    message = say(f"diagnose.cv01.{key}", climb=last, margin=margin, rows=int(value.size))
     return Finding(CODE, Status.PASS, message, last, None, margin, int(value.size))
+
+
+def _returning(case: Case, value: Floats, medians: Floats) -> bool:
+    """Whether a loss that climbed is well on its way down again, and no evaluation says otherwise."""
+    base = min(float(value[0]), float(medians.min()))
+    # A single value tells the height of a climb that the first window swallows.
+    high = max(float(value.max()), float(medians.max()))
+    back = float(medians[-1]) - base < _BACK * (high - base)
+    return back and (case.loss.size < 2 or float(case.loss[-2:].min()) <= float(case.loss.min()) + _CLIMB)
 
 
 def _steadily(medians: Floats, width: int, margin: float) -> bool:

@@ -1,16 +1,17 @@
-"""CV03: overfitting, seen in mean evaluation losses alone.
+"""CV03: overfitting, seen in the course of the mean evaluation losses.
 
-What it finds: a run without per-example losses whose evaluation loss has turned upwards.
+What it finds: a run whose evaluation loss has turned upwards.
 
-How: at two looks in a row the mean of the latest quarter of the evaluations (three at least, their
-least and greatest left out) lies above that of the best such window by more than max(c·σ_t, the
-smallest gain that matters), c growing with the number of windows, because the best of many is
-lucky; or the last two thirds rise by Mann–Kendall (p < 0.002) and by twice the smallest gain
-that matters. The Theil–Sen slope of the last five evaluations may not point down: a rise that falls again
-is not overfitting.
-Four or five evaluations show only a rise of 5 % at two of them; fewer show nothing.
+How: at two looks in a row the best convex curve through the evaluations fits better than the best one
+that only falls, by more standard errors than chance gives in 4 % of flat or settling curves (of all
+looks together, where a run is watched); the middle one of the last three evaluations lies above the
+best by the smallest gain that matters; and the Theil–Sen slope of the last five does not point
+down: a rise that falls again is not overfitting. Where there are per-example losses the latest and
+the best evaluation must differ on the same examples as well. Four or five evaluations show only a
+fall and a rise without a break, the rise over two of them to 4 %, or over three to 3 % (twice that
+where a run is watched); three only two rises of 5 % each; fewer show nothing.
 
-Source: Sen 1968 (slope), Kendall (trend); the margins are ours, calibrated on synthetic runs.
+Source: convex regression (curves/turning.py); critical values by simulation, docs/design/log.md.
 """
 
 from __future__ import annotations
@@ -18,17 +19,18 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from doneness.core import Check, Finding, Message, Status, Where, say
-from doneness.curves import mann_kendall, theil_sen
+from doneness.curves import Turn, critical_turn, theil_sen, turning
 from doneness.diagnose.case import Case
 
 CODE = "CV03"
-_LEAST_WINDOW, _TAIL, _LEAST, _PLAIN = 3, 5, 4, 0.05
-_SIGMAS, _ROUGH = 2.9, 12.0
-_TREND, _TREND_LEAST = 0.002, 6
+_TURN, _TAIL, _LEAST = 6, 5, 3
+_PLAIN = ((2, 0.04), (3, 0.03))  # evaluations that rise one after the other, and how far
+_PLAIN_WATCHED = ((2, 0.08), (3, 0.06))
+_STEEP = 0.05  # each rise, where three evaluations are all there is
+_SURE, _Z = 0.05, 1.645
 
 Floats = NDArray[np.float64]
 
@@ -36,8 +38,6 @@ Floats = NDArray[np.float64]
 def _missing(case: Case) -> Message | None:
     if case.preference:
         return say("diagnose.missing.likelihood")
-    if case.tabled:
-        return say("diagnose.missing.means_unneeded")
     return None if case.loss.size else say("diagnose.missing.evals")
 
 
@@ -48,56 +48,56 @@ def _judge(case: Case) -> Finding:
     scale = abs(float(loss[best])) or 1.0  # a loss of exactly zero has no shares
     shared = {"share": rise / scale, "step": int(case.step[best]), "evals": n}
     where = Where(step=int(case.step[best]))
-    if n < case.params.min_evals:
-        if n >= _LEAST and _plain(loss, best):
-            plain, limit = say("diagnose.cv03.plain", **shared), _PLAIN * scale
+    if n < _TURN:
+        if n >= _LEAST and _plain(loss, best, case.params.watched):
+            plain, limit = say("diagnose.cv03.plain", **shared), _PLAIN[-1][1] * scale
             return Finding(CODE, Status.FAIL, plain, rise, None, limit, n, where, say("diagnose.cv02.advice"))
-        message = say("diagnose.cv03.few", needed=case.params.min_evals, **shared)
+        message = say("diagnose.cv03.few", needed=_TURN, **shared)
         return Finding(CODE, Status.UNSURE, message, rise, None, None, n, where)
-    looks = [_look(case, count) for count in (n - 1, n)]
-    climb, margin = looks[-1]
-    evidence = {"noise": case.noise, "climb": climb}
-    status, key = Status.PASS, "diagnose.cv03.fine"
-    if climb > margin and _receding(case):
-        status, key = Status.WARN, "diagnose.cv03.receding"
-    elif all(c > m for c, m in looks) or all(_rising(case, count) for count in (n - 1, n)):
-        status, key = Status.FAIL, "diagnose.cv03.overfitting"
-    elif climb > margin:
-        status, key = Status.WARN, "diagnose.cv03.once"
-    elif margin > 4.0 * case.epsilon:
-        status, key = Status.UNSURE, "diagnose.cv03.noisy"
-    numbers = {"climb": climb / scale, "margin": margin / scale, **shared}
+    looks = [turn for count in (n - 1, n) if (turn := turning(case.step[:count], loss[:count])) is not None]
+    return _turned(case, looks, scale, where)
+
+
+def _turned(case: Case, looks: list[Turn], scale: float, where: Where) -> Finding:
+    loss, n, turn = case.loss, int(case.loss.size), looks[-1]
+    critical = critical_turn(n, case.params.watched)
+    # What a straight rise over half of the evaluations would have to reach to stand out.
+    margin = critical * case.noise * math.sqrt(24.0 / n)
+    tail = int((case.step >= case.step[0] + turn.low_at * (case.step[-1] - case.step[0])).sum())
+    half = _Z * case.noise * math.sqrt(12.0 / max(tail, 3))
+    high = float(np.median(loss[-3:])) > float(loss.min()) + case.epsilon and _differ(case)
+    status, key = Status.PASS, "fine"
+    if turn.strength > critical and high:
+        status, key = Status.WARN, "once"
+        if _receding(case):
+            key = "receding"
+        elif looks[0].strength > critical:
+            status, key = Status.FAIL, "overfitting"
+    elif margin > 4.0 * case.epsilon and not case.tabled:
+        status, key = Status.UNSURE, "noisy"
+    numbers = {
+        "climb": turn.rise / scale,
+        "margin": margin / scale,
+        "strength": turn.strength,
+        "critical": critical,
+        "share": float(loss[-1] - loss.min()) / scale,
+        "step": int(case.step[int(np.argmin(loss))]),
+        "evals": n,
+    }
+    evidence = {"noise": case.noise, "strength": turn.strength, "critical": critical}
+    interval = (turn.rise - half, turn.rise + half)
     advice = say("diagnose.cv02.advice") if status is Status.FAIL else None
-    return Finding(CODE, status, say(key, **numbers), climb, None, margin, n, where, advice, evidence)
+    message = say(f"diagnose.cv03.{key}", **numbers)
+    return Finding(CODE, status, message, turn.rise, interval, case.epsilon, n, where, advice, evidence)
 
 
-def _look(case: Case, count: int) -> tuple[float, float]:
-    """How far the latest window of evaluations has climbed above the best one, and the margin for it."""
-    loss = case.loss[:count]
-    width = max(_LEAST_WINDOW, count // 4)
-    centres = _centres(loss, width)
-    # The best of many windows is lucky, the more the more there are; and few evaluations tell the
-    # noise itself only roughly.
-    luck = math.sqrt(2.0 * math.log(count / width))
-    sigmas = (_SIGMAS + luck + _ROUGH / count) * math.sqrt(2.0 / width)
-    return float(centres[-1] - centres.min()), max(sigmas * case.noise_until(count), case.epsilon)
-
-
-def _rising(case: Case, count: int) -> bool:
-    """Whether the last two thirds of the evaluations rise, by a gain that matters; needs no noise level."""
-    first = count // 3
-    step, loss = case.step[first:count], case.loss[first:count]
-    kendall, slope = mann_kendall(loss), theil_sen(step, loss)
-    if kendall is None or slope is None or loss.size < _TREND_LEAST:
-        return False
-    return kendall.p_up < _TREND and slope.slope * float(step[-1] - step[0]) > 2.0 * case.epsilon
-
-
-def _centres(loss: Floats, width: int) -> Floats:
-    """Mean of every window without its least and greatest value."""
-    ordered = np.sort(sliding_window_view(loss, width), axis=1)
-    centres: Floats = ordered[:, 1:-1].mean(axis=1)
-    return centres
+def _differ(case: Case) -> bool:
+    """Whether the rise since the best is there on the very same examples, where these are known."""
+    if not case.tabled or case.table is None:
+        return True
+    table = case.table
+    best = int(np.argmin(table.mean))
+    return best < len(table.step) - 1 and table.effect(-1, best).p_worse(0.0, 0.0) < _SURE
 
 
 def _receding(case: Case) -> bool:
@@ -110,9 +110,15 @@ def _receding(case: Case) -> bool:
     return slope.high < 0.0 or fall > 2.0 * case.noise
 
 
-def _plain(loss: Floats, best: int) -> bool:
-    last = loss[-2:]
-    return best < loss.size - 2 and bool((last > (1.0 + _PLAIN) * loss[best]).all()) and bool(last[1] >= last[0])
+def _plain(loss: Floats, best: int, watched: bool) -> bool:
+    """Whether the loss fell without a break to its best, has risen without a break since, and far."""
+    since = np.diff(loss[best:])
+    rise = float(loss[-1] - loss[best]) / (abs(float(loss[best])) or 1.0)
+    if not ((np.diff(loss[: best + 1]) < 0).all() and (since > 0).all()):
+        return False
+    if loss.size == _LEAST:
+        return since.size == 2 and bool((since > _STEEP * np.abs(loss[best:-1])).all())
+    return any(since.size >= count and rise >= far for count, far in (_PLAIN_WATCHED if watched else _PLAIN))
 
 
 CHECK: Check[Case] = Check(CODE, _judge, _missing)

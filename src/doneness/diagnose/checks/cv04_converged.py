@@ -1,22 +1,22 @@
 """CV04: the run has converged, so that going on is futile.
 
-What it finds: whether going on to the planned end, or for one more epoch, could still lower the
-evaluation loss by the smallest gain that matters.
+What it finds: whether going on to the planned end, or for one more epoch, could still bring the
+evaluation loss below its best by the smallest gain that matters.
 
-How: the one-sided upper bound of the forecast gain (learning-rate-aware law, averaged over its
-exponents) is held against that gain. While the learning rate stands above a fifth of its peak the
-question is what going on at that rate would bring: a plateau there asks for a cooldown, not a stop.
-No answer during warm-up, before 100 steps, or with fewer than six evaluations. PASS says converged,
-WARN says that gain is left, UNSURE that the forecast cannot tell.
+How: the forecast (learning-rate-aware law with a rise, averaged over its exponents) gives the lowest
+loss to be met on the way and how unsure that is; its one-sided bound is held against that gain. The
+best so far is put up by half the noise, since the least of several is lucky. A plateau at a learning
+rate above a fifth of its peak that nobody plans to lower asks for a cooldown, not a stop. No answer during
+warm-up, before 100 steps, or with fewer than five evaluations. PASS says converged, WARN says
+that gain is left, UNSURE that the forecast cannot tell.
 
-Source: arXiv 2408.11029 for the law; a forecast alone never stops a run whose evaluation set is too
-small (CV06).
+Source: arXiv 2408.11029 for the law; widths and confidence were chosen on public logs
+(docs/design/log.md). A forecast alone never stops a run whose evaluation set is too small (CV06).
 """
 
 from __future__ import annotations
 
 from doneness.core import Check, Finding, Message, Status, Where, say
-from doneness.curves import LossForecast
 from doneness.diagnose.case import Case
 
 CODE = "CV04"
@@ -37,33 +37,39 @@ def _judge(case: Case) -> Finding:
         needed = case.params.min_evals
         message = say("diagnose.cv04.few", evals=int(case.loss.size), needed=needed)
         return Finding(CODE, Status.UNSURE, message, n=int(case.loss.size))
-    high = case.rate_now is not None and case.rate_now > case.params.high_rate
-    upper = found.plateau if high else found.upper
-    _, name = case.horizon
-    eps, level = case.epsilon, abs(found.level)
+    params, (_, name) = case.params, case.horizon
+    high = case.rate_now is not None and case.rate_now > params.high_rate and _stays(case)
+    upper, gain = found.to_gain(params.sure), found.to_gain()
+    eps, level = case.epsilon, abs(found.level) or 1.0  # a loss of exactly zero has no shares
+    low, top = found.interval(params.forecast_level)
     numbers = {
         "horizon": name,
-        "gain": found.gain / level,
-        "low": found.low / level,
-        "high": found.high / level,
+        "gain": gain / level,
+        "low": low / level,
+        "high": top / level,
         "upper": max(upper, 0.0) / level,
-        "wanted": eps / level,
+        "sure": params.sure,
+        "wanted": params.asked(case.level),
     }
     if high and case.rate_now is not None:
         numbers["rate"] = case.rate_now
-    status, key, advice = _outcome(found, upper, eps, high)
-    evidence = {"method": found.method, "anneal": found.anneal, "noise": case.noise, "rate": case.rate_now}
-    where = Where(step=found.horizon)
-    interval = (found.low, found.high)
-    return Finding(CODE, status, say(key, **numbers), found.gain, interval, eps, found.points, where, advice, evidence)
+    status, key, advice = _outcome(gain, low, upper, eps, high)
+    evidence = {"method": found.method, "anneal": found.anneal, "noise": found.noise, "rate": case.rate_now}
+    where, n = Where(step=found.horizon), found.points
+    return Finding(CODE, status, say(key, **numbers), gain, (low, top), eps, n, where, advice, evidence)
 
 
-def _outcome(found: LossForecast, upper: float, eps: float, high: bool) -> tuple[Status, str, Message | None]:
+def _stays(case: Case) -> bool:
+    """Whether the learning rate is going to stay where it is, as far as is known."""
+    return case.rate is not None and case.rate.shape in ("constant", "held")
+
+
+def _outcome(gain: float, low: float, upper: float, eps: float, high: bool) -> tuple[Status, str, Message | None]:
     if upper < eps:
         if high:
             return Status.PASS, "diagnose.cv04.plateau", say("diagnose.cv04.cooldown_advice")
         return Status.PASS, "diagnose.cv04.converged", None
-    if found.low > eps:
+    if low > eps and gain > eps:
         return Status.WARN, "diagnose.cv04.left", None
     return Status.UNSURE, "diagnose.cv04.wide", None
 

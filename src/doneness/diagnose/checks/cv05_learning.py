@@ -46,7 +46,7 @@ def _paired(case: Case, table: LossTable) -> Finding:
     ref = min(_reference(table.step), len(table.step) - 2)
     effect = table.effect(-1, ref)
     low, high = effect.interval(0.9, case.noise)
-    level = abs(float(table.mean[ref]))
+    level = abs(float(table.mean[ref])) or 1.0
     eps = case.epsilon
     numbers = {
         "fall": -effect.diff / level,

@@ -38,11 +38,17 @@ def _judge(case: Case) -> Finding:
     # here is how small a change between like ones could be seen.
     alike = [e for e in effects if abs(e.diff) <= 3.0 * e.se]
     effect = max(alike, key=lambda e: e.se) if alike else min(effects, key=lambda e: abs(e.diff))
-    level, eps = abs(float(means[-1])), params.epsilon(float(means[-1]))
+    # The level and the gain of the other checks, so that one screen has one measure.
+    level, eps = abs(case.level), case.epsilon
     smallest = minimum_detectable(effect, params.power, 0.05)
     needed = rows_needed(effect, eps, params.power, 0.05)
     evidence = {"rows_needed": needed, "se": effect.se if math.isfinite(effect.se) else None}
-    numbers = {"n": effect.n, "smallest": smallest / level, "wanted": eps / level, "needed": _round(needed)}
+    numbers = {
+        "n": effect.n,
+        "smallest": smallest / level,
+        "wanted": params.asked(case.level),
+        "needed": _round(needed),
+    }
     if smallest > eps:
         advice = say("diagnose.cv06.advice", needed=_round(needed))
         message = say("diagnose.cv06.small", **numbers)

@@ -21,7 +21,7 @@ from doneness.diagnose.case import Case
 from doneness.runs import GRAD_NORM, TRAIN_LOSS, Series
 
 CODE = "RN01"
-_LEAK, _LEAK_STEPS = 0.01, 20
+_LEAK, _LEAK_STEPS, _FAR = 0.01, 20, 10.0
 _ZERO_GRADS = 5
 _RECOVERED = 5  # finite rows after the last fault
 _RARE = 0.05
@@ -58,8 +58,17 @@ def _not_finite(case: Case) -> Finding | None:
             step = int(column.step[bad][0])
             label = say(f"diagnose.rn01.of_{name}")
             message = say("diagnose.rn01.nan", step=step, count=int(bad.sum()), rows=len(column), which=label)
-            return _fault(message, step, _severity(bad), int(bad.sum()), "diagnose.rn01.nan_advice")
+            status = _severity(bad) if name == "train" else _of_evaluations(case, bad)
+            return _fault(message, step, status, int(bad.sum()), _nan_advice(case, name, bool(bad[0])))
     return None
+
+
+def _nan_advice(case: Case, name: str, from_start: bool) -> str:
+    """What to do about NaN; no checkpoint before the first row is good."""
+    if not from_start:
+        return "diagnose.rn01.nan_advice"
+    sound = name == "eval" and case.train[1].size > 0
+    return "diagnose.rn01.nan_eval_advice" if sound else "diagnose.rn01.nan_first_advice"
 
 
 def _hidden(case: Case) -> Finding | None:
@@ -101,8 +110,11 @@ def _chance(case: Case) -> Finding | None:
 def _leak(case: Case) -> Finding | None:
     step, value = case.train
     early = value[step <= _LEAK_STEPS]
+    # An evaluation far from zero says that the train rows are known by heart, not that answers leak.
+    by_heart = case.loss.size > 0 and float(np.median(case.loss)) >= _FAR * _LEAK
     if (
         case.preference
+        or by_heart
         or not early.size
         or np.median(early) >= _LEAK
         or any(e.kind == "hidden_nan" for e in case.run.events)
@@ -123,6 +135,12 @@ def _no_gradient(case: Case) -> Finding | None:
         return None
     message = say("diagnose.rn01.no_gradient", step=int(column.step[-1]), rows=_ZERO_GRADS)
     return _fault(message, int(column.step[-1]), Status.FAIL, _ZERO_GRADS, "diagnose.rn01.no_gradient_advice")
+
+
+def _of_evaluations(case: Case, bad: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Status:
+    """One evaluation that overflowed says little while the train losses are sound; two in a row do."""
+    sound = case.run.train is not None and bool(np.isfinite(case.run.train.value).all())
+    return Status.WARN if sound and not bad.all() and not bad[-2:].all() else Status.FAIL
 
 
 def _severity(bad: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Status:

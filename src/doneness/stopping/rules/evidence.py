@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from doneness.core import Action, Diagnosis, Finding, Message, Status, StopDecision, say
 from doneness.diagnose import Params, diagnose
@@ -25,7 +25,8 @@ class EvidenceRule:
 
     def decide(self, run: Run) -> StopDecision:
         """Diagnose the run so far and act on the verdict."""
-        found = diagnose(run, self.params)
+        # It is asked at every evaluation: false alarms are to be rare over all of them.
+        found = diagnose(run, replace(self.params, watched=True))
         if found.action is Action.CONTINUE:
             reason = say("stopping.go_on", step=run.last_step, why=_why_not(found))
         else:
@@ -43,7 +44,8 @@ class EvidenceRule:
 def _why_not(found: Diagnosis) -> Message:
     """Why none of the other verdicts was given."""
     by_code = {finding.code: finding for finding in found.findings}
-    overfit = by_code["CV02"] if by_code["CV02"].status is not Status.SKIPPED else by_code["CV03"]
+    examples, means = by_code["CV02"], by_code["CV03"]
+    overfit = means if examples.status is Status.SKIPPED or means.status is Status.WARN else examples
     return say(
         "stopping.not.all",
         broken=_not("broken", by_code["RN01"]),

@@ -1,0 +1,112 @@
+"""Runs not judged by losses on held-out rows: memorising, overlap, preference, reinforcement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from doneness.core import Action, Finding, Message, Status, Verdict, say
+from doneness.diagnose import epochs
+from doneness.diagnose.case import Case
+from doneness.diagnose.kinds import reinforced
+
+Found = Mapping[str, Finding]
+
+# By the last part of the finding's key. Over-optimised is no overfitting of a loss: what can be gained has
+# been gained and the rest is drift, so the run is done, and its headline says what it pays.
+_OUTCOMES = {
+    "rising": (Verdict.LEARNING, Action.CONTINUE),
+    "plateau": (Verdict.CONVERGED, Action.STOP),
+    "over": (Verdict.CONVERGED, Action.STOP),
+    "no_signal": (Verdict.CONVERGED, Action.STOP),
+    "collapsed": (Verdict.DIVERGED, Action.STOP),
+}
+_WORDS = {Verdict.LEARNING: "learning", Verdict.CONVERGED: "converged", Verdict.DIVERGED: "collapsed"}
+_TAIL = 0.2  # of the first epoch: its end
+
+
+def outcome(case: Case, found: Found) -> tuple[Verdict, Action] | None:
+    """Verdict and action where something else than the losses decides; None where they do.
+
+    Memorising asks for no stop: it is no shown harm, and what is not known must not stop a run.
+    """
+    if found["CV08"].status is Status.FAIL:
+        return _UNKNOWN
+    if found["RN02"].status is Status.FAIL or any(f.status is Status.ERROR for f in found.values()):
+        return None
+    if case.preference:
+        return _OUTCOMES.get(_kind(_judged(case, found)), _UNKNOWN)
+    return (Verdict.MEMORISING, Action.CONTINUE) if found["CV07"].status is Status.FAIL else None
+
+
+_UNKNOWN = (Verdict.UNDECIDED, Action.CONTINUE)
+
+
+def headline(case: Case, found: Found, verdict: Verdict, step: int) -> Message | None:
+    """The headline of such a run; None for any other."""
+    if verdict is Verdict.MEMORISING:
+        evidence, honest = found["CV07"].message, _honest(case)
+        return say("diagnose.headline.memorising", step=step, evidence=evidence, honest=honest)
+    if case.preference and verdict in _WORDS:
+        decided = _judged(case, found)
+        word = say(f"diagnose.word.{'over' if _kind(decided) == 'over' else _WORDS[verdict]}")
+        return say("diagnose.headline.preference", word=word, step=step, evidence=decided.message)
+    return None
+
+
+def advice(case: Case, found: Found, verdict: Verdict) -> Message | None:
+    """What to do next with such a run; None for any other."""
+    if verdict is Verdict.MEMORISING:
+        return say("diagnose.advice.memorising")
+    if verdict in (Verdict.BROKEN, Verdict.DIVERGED) and not case.preference:
+        return None
+    if case.preference and verdict is not Verdict.BROKEN:
+        told = _judged(case, found).advice
+        if told is not None:
+            return told
+        return say(f"diagnose.advice.{_NEXT[verdict]}") if verdict in _NEXT else None
+    return say("diagnose.advice.overlap") if found["CV08"].status is Status.FAIL else None
+
+
+_NEXT = {Verdict.LEARNING: "preference_go_on", Verdict.CONVERGED: "preference_done"}
+
+
+def overlapping(found: Found, message: Message) -> Message:
+    """`message` with a suspected or certain overlap of train and evaluation said before it."""
+    status = found["CV08"].status
+    if status is Status.FAIL:
+        return say("diagnose.both", first=found["CV08"].message, second=message)
+    if status is Status.WARN:
+        return say("diagnose.both", first=say("diagnose.headline.overlap"), second=message)
+    return message
+
+
+def why_undecided(case: Case, found: Found) -> Message | None:
+    """The reason for "cannot tell" of such a run."""
+    if found["CV08"].status is Status.FAIL:
+        return say("diagnose.undecided.overlap")
+    if found["RN02"].status is Status.FAIL:
+        return found["RN02"].message
+    decided = _judged(case, found) if case.preference else None
+    return None if decided is None or decided.status is Status.SKIPPED else decided.message
+
+
+def _judged(case: Case, found: Found) -> Finding:
+    return found["RL01" if reinforced(case) else "PF01"]
+
+
+def _kind(finding: Finding) -> str:
+    return finding.message.key.rpartition(".")[2]
+
+
+def _honest(case: Case) -> Message:
+    """The end of the first epoch, and the train loss there."""
+    column, end = case.run.train, epochs.edge_step(case, 1)
+    if column is None or end is None:
+        return say("diagnose.honest.none")
+    epoch = epochs.passes(case, column)
+    late = column.value[(epoch > 1.0 - _TAIL) & (epoch <= 1.0 + 1e-6) & np.isfinite(column.value)]
+    if not late.size:
+        return say("diagnose.honest.none")
+    return say("diagnose.honest.first", step=end, loss=float(np.median(late)))
