@@ -15,6 +15,7 @@ from types import ModuleType
 from doneness.cli.main import build_parser
 from doneness.config import Recipe
 from doneness.core import speaking
+from doneness.report import schema
 
 FOLDER = Path(__file__).parent / "reference"
 SCHEMA = Path(__file__).parent.parent / "src" / "doneness" / "config" / "schema.py"
@@ -23,7 +24,13 @@ SCHEMA = Path(__file__).parent.parent / "src" / "doneness" / "config" / "schema.
 def pages() -> dict[str, str]:
     """Every page by file name."""
     with speaking("en"):
-        return {"checks.md": checks(), "behaviours.md": behaviours(), "recipe.md": recipe(), "commands.md": commands()}
+        return {
+            "checks.md": checks(),
+            "behaviours.md": behaviours(),
+            "recipe.md": recipe(),
+            "commands.md": commands(),
+            "check.schema.json": schema(),
+        }
 
 
 def modules(package: str) -> Iterator[ModuleType]:

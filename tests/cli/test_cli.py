@@ -25,7 +25,7 @@ def log(tmp_path: Path) -> Path:
 def test_help_is_a_table_of_contents_in_both_languages(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     english = capsys.readouterr().out
-    names = ["demo", "audit", "plan", "train", "check", "probe", "report"]
+    names = ["demo", "audit", "plan", "train", "watch", "check", "replay", "probe", "prune", "report"]
     places = [english.index(f"    {name} ") for name in names]
     assert places == sorted(places)
     assert main(["--lang", "zh", "--help"]) == 0
@@ -46,7 +46,7 @@ def test_check_says_what_it_finds(log: Path, capsys: pytest.CaptureFixture[str])
 
 def test_check_speaks_json_and_markdown(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(log), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    (found,) = json.loads(capsys.readouterr().out)["runs"]
     assert found["verdict"] == "overfitting"
     assert {f["code"] for f in found["findings"]} >= {"RN01", "CV01", "CV03"}
     assert main(["check", str(log), "--md"]) == 0
@@ -74,7 +74,21 @@ def test_report_writes_one_file(log: Path, tmp_path: Path, capsys: pytest.Captur
         ["check", "nowhere"],
         ["check", "."],
         ["check", "nowhere", "--fail-on", "bad"],
+        ["check"],
         ["check", "x", "--gain", "lots"],
+        ["check", "x", "--gain", "nan"],
+        ["check", "x", "--until", "-1"],
+        ["check", "x", "--until", "soon"],
+        ["check", "x", "--map", "loss"],
+        ["check", "x", "--map", "loss=a,loss=b"],
+        ["watch", "nowhere", "--once"],
+        ["watch", "x", "--interval", "0"],
+        ["watch", "x", "--webhook", "file:///etc/passwd"],
+        ["replay", "nowhere"],
+        ["replay", "x", "--rule", "hope"],
+        ["replay", "x", "--rule", "patience:0"],
+        ["replay", ".", "--group", "("],
+        ["prune", "nowhere"],
         ["train", "none.toml"],
         ["train", "recipe.toml", "run.sed=1"],
         ["plan", "recipe.toml"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 from pathlib import Path
 from types import ModuleType
 
@@ -70,4 +71,4 @@ def test_the_commands_of_the_readme_are_commands() -> None:
         lines = re.findall(r"^doneness (.+?)(?:\s+#.*)?$", text, re.M)
         assert len(lines) >= 8
         for line in lines:
-            build_parser().parse_args(line.split())
+            build_parser().parse_args(shlex.split(line))

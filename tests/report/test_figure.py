@@ -12,7 +12,7 @@ import report_samples as samples
 
 from doneness.report import figure
 from doneness.report.curve import curve
-from doneness.report.frame import frame, wrapped, y_limits
+from doneness.report.frame import frame, wrapped, y_limits, zero_said
 from doneness.report.layers import apart
 from doneness.report.palette import COLOURS
 from doneness.report.svg import number, text_width
@@ -82,6 +82,7 @@ def test_the_figure_says_what_it_shows() -> None:
     for part in ("train", "eval", "forecast", "learning rate", "sweet spot 32–48 · keep 32", "epoch 2"):
         assert part in said
     assert "64: stop, overfitting" in said
+    assert "trend: local line over 21 steps (21 log rows)" in said
     assert "not from zero" in said
     assert "outside the range (arrows): 1" in said  # the spike at step 20
 
@@ -96,8 +97,10 @@ def test_thinned_points_and_lost_numbers_are_stated() -> None:
     stated = re.search(r"([\d,]+) of 20,000 training points drawn", texts(parsed(text)))
     assert stated is not None
     drawn = int(stated[1].replace(",", ""))
-    # Three points out of range are arrows; all others are dots of zero length.
-    assert drawn <= 2002 and text.count("h0") == drawn - 3
+    # Points out of range are arrows; all others are dots of zero length.
+    arrows = re.search(r"outside the range \(arrows\): (\d+)", texts(parsed(text)))
+    assert arrows is not None and int(arrows[1]) >= 1
+    assert drawn <= 2002 and text.count("h0") == drawn - int(arrows[1])
     assert "not numbers (×): 3" in texts(parsed(figure(broken_run(), samples.plain_diagnosis())))
 
 
@@ -195,3 +198,16 @@ def test_tick_labels_have_the_decimals_that_tell_them_apart() -> None:
 def test_a_coordinate_that_is_no_number_is_refused(value: float) -> None:
     with pytest.raises(ValueError, match="finite"):
         number(value)
+
+
+def test_a_band_below_zero_does_not_move_the_axis() -> None:
+    value = np.full(60, 0.3)
+    value[28:31] = 15.0, 20.0, 12.0
+    run = Run("spike", series={"train/loss": Series.of(np.arange(60), value), "eval/loss": Series.of([10], [0.3])})
+    low, high = y_limits(curve(run, samples.plain_diagnosis(), None), log=False)
+    assert 0 <= low < high
+
+
+@pytest.mark.parametrize(("low", "said"), [(0.0, "from_zero"), (0.2, "not_from_zero"), (-1.0, "through_zero")])
+def test_what_is_said_of_zero_is_true(low: float, said: str) -> None:
+    assert zero_said(low) == said

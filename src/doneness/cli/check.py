@@ -1,57 +1,73 @@
-"""doneness check PATH: judge a run, ours or anybody's."""
+"""doneness check PATH…: judge runs, ours or anybody's."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from typing import TYPE_CHECKING
 
-from doneness.cli.console import console
-from doneness.core import Verdict, tr
+from rich.text import Text
+
+from doneness import __version__
+from doneness.cli.arguments import add_judging, step
+from doneness.cli.console import console, counting
+from doneness.core import DonenessError, tr
 from doneness.diagnose import Params
+
+if TYPE_CHECKING:
+    from doneness.workflows.check import Checked
+
+FAULT = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("path", help=tr("cli.check.path"))
+    parser.add_argument("path", nargs="*", metavar="PATH", help=tr("cli.check.paths"))
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help=tr("cli.check.json"))
     form.add_argument("--md", action="store_true", help=tr("cli.check.md"))
-    parser.add_argument("--until", type=int, metavar="STEP", help=tr("cli.check.until"))
-    parser.add_argument("--gain", type=gain, metavar="0.5%", help=tr("cli.check.gain"))
-    parser.add_argument("--fail-on", type=verdicts, default=(), metavar="VERDICT,…", help=tr("cli.check.fail_on"))
-
-
-def gain(text: str) -> float:
-    """A share from "0.5%" or "0.005"."""
-    share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(tr("cli.check.gain_fault", text=text))
-    return share
-
-
-def verdicts(text: str) -> tuple[Verdict, ...]:
-    """Verdicts from their names, separated by commas."""
-    known = {v.value: v for v in Verdict}
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    for name in names:
-        if name not in known:
-            raise argparse.ArgumentTypeError(tr("cli.check.verdict_fault", name=name, known=", ".join(known)))
-    return tuple(known[name] for name in names)
+    form.add_argument("--html", metavar="OUT.html", help=tr("cli.check.html"))
+    form.add_argument("--schema", action="store_true", help=tr("cli.check.schema"))
+    parser.add_argument("--until", type=step, metavar="STEP", help=tr("cli.check.until"))
+    add_judging(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Diagnose and show; exit code 1 for a verdict of --fail-on."""
-    from doneness.report import to_json, to_markdown
-    from doneness.report.terminal import diagnosis_panel, runs_table
-    from doneness.workflows.check import check
+    """Diagnose and show; exit code 1 for a verdict of --fail-on, 2 where a path cannot be read."""
+    from doneness.report import schema
+    from doneness.workflows.check import check_all
 
+    if options.schema:
+        print(schema(), end="")
+        return 0
+    if not options.path:
+        raise DonenessError(tr("cli.check.no_path"))
     params = Params(gain_share=options.gain, gain_nats=0.0) if options.gain else None
-    found = check(options.path, params, options.until)
+    with counting(tr("cli.check.judging")) as progress:
+        found = check_all(options.path, params, options.until, options.map, progress)
+    _show(found, options)
+    for lost in found.unreadable:
+        print(lost.error, file=sys.stderr)
+    if found.unreadable:
+        return FAULT
+    return int(any(each.diagnosis.verdict in options.fail_on for each in found.judged))
+
+
+def _show(found: Checked, options: argparse.Namespace) -> None:
+    from doneness.report import check_json, to_markdown
+    from doneness.report.terminal import diagnosis_panel, runs_table
+    from doneness.workflows.report import write_overview
+
+    pairs = [(each.run, each.diagnosis) for each in found.judged]
     if options.json:
-        print("".join(to_json(diagnosis) for _, diagnosis in found), end="")
+        print(check_json(pairs, [(lost.path, lost.error) for lost in found.unreadable], __version__), end="")
     elif options.md:
-        print("\n".join(to_markdown(diagnosis) for _, diagnosis in found), end="")
-    elif len(found) == 1:
-        console().print(diagnosis_panel(*found[0]))
-    else:
-        console().print(runs_table(found))
-    return int(any(diagnosis.verdict in options.fail_on for _, diagnosis in found))
+        print("\n".join(to_markdown(diagnosis) for _, diagnosis in pairs), end="")
+    elif options.html:
+        if pairs:
+            place = write_overview(found, options.html)
+            console().print(Text(tr("cli.report.written", path=str(place))))
+    elif len(pairs) == 1:
+        console().print(diagnosis_panel(*pairs[0]))
+    elif pairs:
+        console().print(runs_table(pairs))

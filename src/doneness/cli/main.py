@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from doneness import __version__
-from doneness.cli import audit, check, demo, plan, probe, report, train
+from doneness.cli import audit, check, compare, demo, figure, plan, probe, prune, replay, report, train, watch
 from doneness.core import LANGUAGES, DonenessError, speaking, tr
 
 # In the order in which a person needs them: this is the table of contents.
-_COMMANDS = (demo, audit, plan, train, check, probe, report)
+_COMMANDS = (demo, audit, plan, train, watch, check, compare, replay, probe, prune, report, figure)
 
 OK, FAULT, INTERRUPTED = 0, 2, 130
 

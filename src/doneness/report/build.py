@@ -94,6 +94,7 @@ def _build(run: Run, diagnosis: Diagnosis, extras: Extras) -> ReportView:
         recipe=sections(recipe) if isinstance(recipe, Mapping) else (),
         card=extras.card,
         facts=facts(run),
+        readings=tuple(said(reading) for reading in diagnosis.readings),
     )
 
 
@@ -117,7 +118,7 @@ def next_command(run: Run, diagnosis: Diagnosis, extras: Extras) -> str | None:
 
 def sections(recipe: Mapping[str, Any]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
     """The recipe's sections as (name, pairs); deeper tables become dotted keys, loose keys come first."""
-    loose = tuple((str(k), _written(v)) for k, v in recipe.items() if not isinstance(v, Mapping))
+    loose = tuple((str(k), written(v)) for k, v in recipe.items() if not isinstance(v, Mapping))
     tables = tuple((str(k), tuple(_flat(v))) for k, v in recipe.items() if isinstance(v, Mapping))
     return ((("", loose),) if loose else ()) + tables
 
@@ -126,13 +127,13 @@ def facts(run: Run) -> tuple[tuple[str, str], ...]:
     """Seed, versions and the run's other plain facts."""
     pairs: list[tuple[str, str]] = []
     if run.meta.get("seed") is not None:
-        pairs.append((tr("report.facts.seed"), _written(run.meta["seed"])))
+        pairs.append((tr("report.facts.seed"), written(run.meta["seed"])))
     versions = run.meta.get("versions")
     if isinstance(versions, Mapping):
-        pairs += [(str(name), _written(version)) for name, version in versions.items()]
+        pairs += [(str(name), written(version)) for name, version in versions.items()]
     for key, value in run.meta.items():
         if key not in (*_SHOWN_ELSEWHERE, "seed") and isinstance(value, (str, int, float, bool)):
-            pairs.append((key, _written(value)))
+            pairs.append((key, written(value)))
     return tuple(pairs)
 
 
@@ -142,11 +143,12 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(value, Mapping):
             pairs += _flat(value, f"{prefix}{key}.")
         else:
-            pairs.append((f"{prefix}{key}", _written(value)))
+            pairs.append((f"{prefix}{key}", written(value)))
     return pairs
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
+    """A fact of a run as text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -154,5 +156,5 @@ def _written(value: Any) -> str:
     if isinstance(value, float):
         return general(value)
     if isinstance(value, (list, tuple)):
-        return ", ".join(_written(v) for v in value)
+        return ", ".join(written(v) for v in value)
     return str(value)

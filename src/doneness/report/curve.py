@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from doneness.core import Action, Diagnosis, tr
 from doneness.curves.paired import paired_effect
 from doneness.curves.robust import trend
+from doneness.curves.windowed import Window, usual_window
 from doneness.report.decisions import decisions, folded
+from doneness.report.thin import thin
 from doneness.runs import LEARNING_RATE, ExampleLosses, Run
 from doneness.runs.run import Floats
 
 AXES = ("step", "tokens", "targets", "epoch", "time")
 _ENOUGH_FOR_TREND = 8
 _MOST_EPOCHS = 200
+_MOST_WINDOWS = 1000
+_MOST_OF_TREND = 500  # points drawn of a trend, highest and lowest of each stretch among them
 _LARGEST = 1e30  # what is beyond is no loss that can be drawn
 
 
@@ -61,6 +66,8 @@ class Curve:
         epochs: (number of the epoch that ends, step of its end); of more than 200 every so many.
         forecast: the fan, from the last evaluation to the horizon.
         axes: x-axis name → (steps, values) that place a step on that axis; only axes with data.
+        window: what the trend is a local line over; the same however long the run is.
+        breaks: steps at which the trend is interrupted, because too little was logged around them.
     """
 
     raw: Line
@@ -77,6 +84,16 @@ class Curve:
     last: int
     planned: int | None
     axes: Mapping[str, tuple[Floats, Floats]]
+    window: Window | None = None
+    breaks: tuple[float, ...] = ()
+
+    @property
+    def pieces(self) -> list[slice]:
+        """The stretches of the trend that are drawn without interruption."""
+        if self.trend is None:
+            return []
+        edges = np.searchsorted(self.trend.step, self.breaks).tolist()
+        return [slice(a, b) for a, b in pairwise([0, *edges, self.trend.step.size]) if b > a]
 
     def place(self, axis: str, steps: Iterable[float]) -> list[float]:
         """Where `steps` lie on `axis`; beyond the log, at the average rate so far."""
@@ -96,10 +113,11 @@ def curve(run: Run, diagnosis: Diagnosis, chosen: int | None) -> Curve:
     spot = diagnosis.sweet_spot
     axes = _axes(run)
     planned = run.number("planned_steps")
+    line, window, breaks = _trend(raw)
     return Curve(
         raw=raw,
         broken=tuple(sorted({*lost, *lost_evals})),
-        trend=_trend(raw),
+        trend=line,
         evals=evals,
         rate=rate if rate.step.size else None,
         checkpoints={c.step: c.exists for c in run.checkpoints},
@@ -111,6 +129,8 @@ def curve(run: Run, diagnosis: Diagnosis, chosen: int | None) -> Curve:
         last=run.last_step,
         planned=int(planned) if planned else None,
         axes=axes,
+        window=window,
+        breaks=breaks,
     )
 
 
@@ -155,35 +175,49 @@ def _finite(run: Run, name: str) -> tuple[Line, tuple[int, ...]]:
     return Line(series.step[keep].astype(np.float64), series.value[keep]), lost
 
 
-def _trend(raw: Line) -> Line | None:
-    if raw.step.size < _ENOUGH_FOR_TREND:
-        return None
-    found = trend(raw.step, raw.value)
+def _trend(raw: Line) -> tuple[Line | None, Window | None, tuple[float, ...]]:
+    """The trend, the window it is taken over, and where it is interrupted."""
+    window = usual_window(raw.step, raw.value) if raw.step.size >= _ENOUGH_FOR_TREND else None
+    if window is None:
+        return None, None, ()
+    # A line of more windows than pixels cannot be seen: very long logs double the window, and the legend says so.
+    while raw.step[-1] - raw.step[0] > _MOST_WINDOWS * window.width:
+        window = Window(2.0 * window.width, 2 * window.rows)
+    found = trend(raw.step, raw.value, width=window.width)
     columns = [np.asarray(c, dtype=np.float64) for c in (found.x, found.mid, found.low, found.high)]
     keep = (np.abs(np.stack(columns)) <= _LARGEST).all(axis=0)
-    return Line(*(c[keep] for c in columns)) if keep.sum() > 1 else None
+    if keep.sum() < 2:
+        return None, None, ()
+    columns = [c[keep] for c in columns]
+    gaps = np.flatnonzero(np.diff(columns[0]) > window.width / 4.0)
+    shown = thin(np.arange(columns[0].size, dtype=np.float64), columns[1], _MOST_OF_TREND)[0].astype(np.int64)
+    breaks = tuple(((columns[0][gaps] + columns[0][gaps + 1]) / 2.0).tolist())
+    return Line(*(c[shown] for c in columns)), window, breaks
 
 
 def _axes(run: Run) -> dict[str, tuple[Floats, Floats]]:
     end = float(max(run.last_step, 1))
     found = {"step": (np.array([0.0, end]), np.array([0.0, end]))}
     for axis in AXES[1:]:
-        pairs = {0: 0.0}
-        for name in ("train/loss", "eval/loss"):
-            series = run.series.get(name)
-            if series is not None:
-                column = series.axis(axis)
-                keep = np.isfinite(column)
-                pairs.update(zip(series.step[keep].tolist(), column[keep].tolist(), strict=True))
+        steps, values = _places(run, axis)
         per_epoch = run.number("steps_per_epoch")
-        if axis == "epoch" and len(pairs) < 2 and per_epoch:
-            pairs[run.last_step] = run.last_step / per_epoch
-        steps = sorted(pairs)
+        if axis == "epoch" and steps.size < 2 and per_epoch:
+            steps, values = np.array([0.0, end]), np.array([0.0, end / per_epoch])
         # A log may round its epochs or restart its clock; an axis must not run backwards.
-        values = np.maximum.accumulate(np.array([pairs[s] for s in steps]))
-        if len(steps) > 1 and values[-1] > 0:
-            found[axis] = (np.array(steps, dtype=np.float64), values)
+        values = np.maximum.accumulate(values)
+        if steps.size > 1 and values[-1] > 0:
+            found[axis] = (steps, values)
     return found
+
+
+def _places(run: Run, axis: str) -> tuple[Floats, Floats]:
+    """Steps, ascending, and where each lies on `axis`; the evaluation's word counts where both logged a step."""
+    columns = [s for name in ("eval/loss", "train/loss") if (s := run.series.get(name)) is not None]
+    told = [(s.step.astype(np.float64), s.axis(axis)) for s in columns]
+    step = np.concatenate([*(t[0][np.isfinite(t[1])] for t in told), [0.0]])
+    place = np.concatenate([*(t[1][np.isfinite(t[1])] for t in told), [0.0]])
+    steps, first = np.unique(step, return_index=True)
+    return steps, place[first]
 
 
 def _epochs(axes: Mapping[str, tuple[Floats, Floats]]) -> tuple[tuple[int, float], ...]:

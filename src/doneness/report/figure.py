@@ -5,7 +5,7 @@ from __future__ import annotations
 from doneness.core import Diagnosis, tr
 from doneness.report import layers, panels
 from doneness.report.curve import AXES, Curve, curve
-from doneness.report.frame import WIDE, Frame, frame, y_limits
+from doneness.report.frame import WIDE, Frame, frame, y_limits, zero_said
 from doneness.report.numbers import count, general
 from doneness.report.palette import css, fill
 from doneness.report.svg import Svg, element
@@ -67,12 +67,14 @@ def draw(data: Curve, x: str = "step", *, log: bool = False, width: int = WIDE, 
 def notes(data: Curve, log: bool, width: float) -> list[str]:
     """What stands above the panels: the axis in words, and what was not drawn as logged."""
     low, high = y_limits(data, log)
-    zero = "from_zero" if low <= 0 else "not_from_zero"
     scale = tr("report.figure.log" if log else "report.figure.linear")
     said = [
         tr("report.figure.y_title"),
-        tr(f"report.figure.{zero}", scale=scale, low=general(round(low, 3)), high=general(round(high, 3))),
+        tr(f"report.figure.{zero_said(low)}", scale=scale, low=general(round(low, 3)), high=general(round(high, 3))),
     ]
+    if data.trend is not None and data.window is not None:
+        # In steps, whatever the axis: the window is the same wherever one looks and however long the run is.
+        said.append(tr("report.figure.window", steps=general(data.window.width), rows=data.window.rows))
     kept = thin(data.raw.step, data.raw.value, layers.dot_limit(width))[0].size
     if kept < data.raw.step.size:
         said.append(tr("report.figure.thinned", kept=count(kept), all=count(data.raw.step.size)))

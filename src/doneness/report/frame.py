@@ -111,10 +111,13 @@ def y_limits(curve: Curve, log: bool) -> tuple[float, float]:
     """A range that holds trend, evaluations and fan in full, and raw points short of far outliers."""
     values = [e.loss for e in curve.evals]
     values += [v for e in curve.evals for v in (e.low, e.high) if v is not None]
+    raw = curve.raw.value
     for line in (curve.trend, curve.forecast):
         for column in (line.value, line.low, line.high) if line else ():
-            values += [] if column is None else [float(column.min()), float(column.max())]
-    raw = curve.raw.value
+            if column is not None and column.size:
+                ends = np.array([column.min(), column.max()])
+                # A band around a spike may reach below zero, where no loss was.
+                values += (np.clip(ends, raw.min(), raw.max()) if line is curve.trend else ends).tolist()
     if raw.size:
         first, last = (float(q) for q in np.quantile(raw, (0.02, 0.98)))
         room = 0.25 * (last - first)
@@ -134,6 +137,11 @@ def y_limits(curve: Curve, log: bool) -> tuple[float, float]:
     room = 0.05 * (high - low) or 0.05 * abs(high) or 0.1
     # A loss that never falls below zero needs no margin there.
     return (max(low - room, 0.0) if low >= 0 else low - room), high + room
+
+
+def zero_said(low: float) -> str:
+    """Which of the axis's sentences is true: from zero, not from zero, or through it."""
+    return "from_zero" if low == 0 else "through_zero" if low < 0 else "not_from_zero"
 
 
 def wrapped(notes: Sequence[str], size: float, room: float) -> tuple[str, ...]:

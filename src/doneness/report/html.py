@@ -26,14 +26,15 @@ def render(view: ReportView, limit: int = LIMIT) -> str:
     with speaking(view.lang):
         before = html_top.verdict(view) + html_top.curves(view) + tables.checkpoints(view) + tables.checklist(view)
         after = tables.timeline(view) + tables.evidence(view) + tables.recipe(view)
-        shell = _shell(view, before + after)
-        room = limit - len(shell.encode()) - _SPARE
-        return _shell(view, before + html_answers.answers(view, room) + after)
+        title = tr("report.title", run=view.run)
+        room = limit - len(shell(view.lang, title, before + after).encode()) - _SPARE
+        return shell(view.lang, title, before + html_answers.answers(view, room) + after)
 
 
-def _shell(view: ReportView, body: str) -> str:
-    lang = "zh-CN" if view.lang == "zh" else "en"
-    title = escape(tr("report.title", run=view.run))
+def shell(lang: str, title: str, body: str) -> str:
+    """The page around `body`, which is markup already."""
+    lang = "zh-CN" if lang == "zh" else "en"
+    title = escape(title)
     page = (
         f'<!DOCTYPE html>\n<html lang="{lang}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

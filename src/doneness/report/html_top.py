@@ -47,8 +47,8 @@ def curves(view: ReportView) -> str:
         for axis in axes
         for scale in scales
     )
-    bars = _radios("x", "report.head.switch_x", [(a, tr(f"report.axis_short.{a}")) for a in axes])
-    bars += _radios("y", "report.head.switch_y", [(s, tr(f"report.head.{s}")) for s in scales])
+    bars = radios("x", "report.head.switch_x", [(a, tr(f"report.axis_short.{a}")) for a in axes])
+    bars += radios("y", "report.head.switch_y", [(s, tr(f"report.head.{s}")) for s in scales])
     return (
         f'<section id="curve"><h2>{escape(tr("report.head.curve"))}</h2>'
         f'<div class="switches">{bars}</div>'
@@ -77,7 +77,8 @@ def _pair(view: ReportView, axis: str, log: bool) -> str:
     return f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
 
 
-def _radios(name: str, legend: str, options: list[tuple[str, str]]) -> str:
+def radios(name: str, legend: str, options: list[tuple[str, str]]) -> str:
+    """Buttons that choose without a script, the first chosen; nothing where there is no choice."""
     if len(options) < 2:
         return ""
     inputs = "".join(

@@ -43,11 +43,13 @@ def train(svg: Svg, f: Frame, data: Curve) -> None:
     if line is None:
         return
     xs = [f.x(x) for x in data.place(f.axis, line.step)]
-    if line.low is not None and line.high is not None:
-        upper = [(x, _held(f, v)) for x, v in zip(xs, line.high.tolist(), strict=True)]
-        lower = [(x, _held(f, v)) for x, v in zip(xs, line.low.tolist(), strict=True)]
-        svg.area(upper, lower, opacity="0.22", **fill("train"))
-    svg.line([(x, _held(f, v)) for x, v in zip(xs, line.value.tolist(), strict=True)], **stroke("train", 2.2))
+    for piece in data.pieces:
+        if line.low is not None and line.high is not None:
+            upper = [(x, _held(f, v)) for x, v in zip(xs[piece], line.high[piece].tolist(), strict=True)]
+            lower = [(x, _held(f, v)) for x, v in zip(xs[piece], line.low[piece].tolist(), strict=True)]
+            svg.area(upper, lower, opacity="0.22", **fill("train"))
+        svg.line([(x, _held(f, v)) for x, v in zip(xs[piece], line.value[piece].tolist(), strict=True)],
+                 **stroke("train", 2.2))  # fmt: skip
 
 
 def forecast(svg: Svg, f: Frame, data: Curve) -> None:

@@ -48,8 +48,11 @@ def background(svg: Svg, f: Frame, data: Curve) -> None:
         svg.add("rect", x=first, y=f.y.stop, width=last - first, height=height, opacity="0.2", **fill("chosen"))
     edges = [(k, f.x(data.place(f.axis, [step])[0])) for k, step in data.epochs]
     every = 1
-    while every < len(edges) and every * (edges[-1][1] - f.left) / len(edges) < 14:
+    least = 14
+    while every < len(edges) and every * (edges[-1][1] - f.left) / len(edges) < least:
         every *= 2
+        # Where not every epoch can have a line, a few that can be named do more than a fence.
+        least = 64
     before = f.left
     for i, (k, x) in enumerate(edges, start=1):
         if i % every:
@@ -60,8 +63,9 @@ def background(svg: Svg, f: Frame, data: Curve) -> None:
         if text_width(text, f.size) > x - before - 6:
             text = str(k)
         if text_width(text, f.size) <= x - before - 4:
-            middle = (x + before) / 2
-            svg.add("text", text, x=middle, y=f.strip, text_anchor="middle", font_size=f.size, **fill("muted"))
+            # A line that stands for many epochs is named at the line: the stretch before it is not that epoch.
+            place, anchor = ((x + before) / 2, "middle") if every == 1 and k == i else (x - 4, "end")
+            svg.add("text", text, x=place, y=f.strip, text_anchor=anchor, font_size=f.size, **fill("muted"))
         before = x
 
 

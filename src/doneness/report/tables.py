@@ -75,6 +75,9 @@ def evidence(view: ReportView) -> str:
         names = ("status", "code", "finding", "number", "interval", "threshold", "n", "where")
         body = "".join(_finding(f) for f in view.findings)
         out += _table("findings", (tr(f"report.table.{n}") for n in names), body)
+    if view.readings:
+        items = "".join(f"<li>{prose(text)}</li>" for text in view.readings)
+        out += f'<h3>{_t("head.readings")}</h3><p class="lead">{_t("lead.readings")}</p><ul>{items}</ul>'
     if view.missing:
         rows = "".join(f"<dt>{escape(m.what)}</dt><dd>{prose(m.why)}</dd>" for m in view.missing)
         out += f'<h3>{_t("head.missing")}</h3><p class="lead">{_t("lead.missing")}</p><dl class="pairs">{rows}</dl>'

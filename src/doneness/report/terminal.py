@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from rich import box
 from rich.cells import cell_len
@@ -17,6 +18,7 @@ from doneness.report.curve import curve
 from doneness.report.decisions import said
 from doneness.report.findings import finding_rows
 from doneness.report.keynumbers import key_numbers
+from doneness.report.many import gain_left, labels, line, looked_at, note, shortened
 from doneness.report.numbers import ABSENT, compact, count, plain, signed
 from doneness.report.terminal_plot import LossPlot
 from doneness.report.view import CheckCell, ReportView
@@ -36,6 +38,7 @@ STATUSES = {"pass": "green", "warn": "yellow", "fail": "red", "error": "red", "u
 MARKS = {"better": "green", "worse": "red", "changed": "", "same": "", "unsure": "italic", "base": "dim"}
 
 _NOTES = 5
+_HEADLINE = 32  # cells below which a headline would say no more than the verdict
 
 
 def diagnosis_panel(run: Run, diagnosis: Diagnosis) -> RenderableType:
@@ -50,6 +53,9 @@ def diagnosis_panel(run: Run, diagnosis: Diagnosis) -> RenderableType:
     parts.append(numbers)
     if diagnosis.findings:
         parts.append(findings_table(diagnosis.findings))
+    if diagnosis.readings:
+        parts.append(Text(tr("report.head.readings"), style="dim"))
+        parts += [Text(f"  {said(reading)}", style="dim") for reading in diagnosis.readings]
     if diagnosis.advice:
         parts += [Text(), Text(tr("report.term.next", text=said(diagnosis.advice)), style="bold")]
     told = [printable(" ".join(note.split())) for note in (*run.notes, *run.faults)]
@@ -79,19 +85,45 @@ def findings_table(findings: Sequence[Finding]) -> RenderableType:
     return table
 
 
+class RunsTable:
+    """One line a run: name, verdict, step to keep, gain left, steps and evaluations, and a note."""
+
+    def __init__(self, found: Sequence[tuple[Run, Diagnosis]]) -> None:
+        self.names = labels([run for run, _ in found])
+        self.rows = [
+            (
+                Text(tr(f"report.verdict.{diagnosis.verdict.value}"), style=VERDICTS[diagnosis.verdict.value]),
+                ABSENT if diagnosis.recommended_step is None else count(diagnosis.recommended_step),
+                gain_left(diagnosis),
+                looked_at(run),
+            )
+            for run, diagnosis in found
+        ]
+        self.notes = [note(run, diagnosis) for run, diagnosis in found]
+        self.lines = [line(run, diagnosis) for run, diagnosis in found]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The table; names give way in the middle, and headlines stand beside them where there is room."""
+        heads = [tr(f"report.table.{name}") for name in ("run", "verdict", "keep", "gain", "looks", "note")]
+        # The columns between name and note are short and stay whole; two cells stand between columns.
+        inner = [max(cell_len(str(c)) for c in column) for column in zip(heads[1:5], *self.rows, strict=True)]
+        room = options.max_width - sum(inner) - 2 * (len(heads) - 1)
+        least = max(map(cell_len, (heads[5], *self.notes)))
+        name = max(8, min(max(map(cell_len, self.names), default=0), room - min(least, 16)))
+        told = self.lines if room - name >= _HEADLINE else self.notes
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+        for place, head in enumerate(heads):
+            side: Literal["left", "right"] = "right" if place in (2, 3, 4) else "left"
+            table.add_column(head, no_wrap=True, justify=side, overflow="ellipsis")
+        for label, cells, text in zip(self.names, self.rows, told, strict=True):
+            table.add_row(Text(shortened(label, name)), *cells, Text(text))
+        table.columns[5].max_width = max(room - name, 4)
+        yield table
+
+
 def runs_table(found: Iterable[tuple[Run, Diagnosis]]) -> RenderableType:
-    """One line a run: verdict, name, steps, the step to keep, the headline as far as it fits."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
-    table.add_column(tr("report.table.verdict"), no_wrap=True)
-    table.add_column(tr("report.table.run"), no_wrap=True, overflow="ellipsis", max_width=32)
-    table.add_column(tr("report.table.steps"), justify="right", no_wrap=True)
-    table.add_column(tr("report.table.keep"), justify="right", no_wrap=True)
-    table.add_column(tr("report.table.headline"), no_wrap=True, overflow="ellipsis", ratio=1)
-    for run, diagnosis in found:
-        word = Text(tr(f"report.verdict.{diagnosis.verdict.value}"), style=VERDICTS[diagnosis.verdict.value])
-        keep = ABSENT if diagnosis.recommended_step is None else count(diagnosis.recommended_step)
-        table.add_row(word, Text(printable(run.name)), count(run.last_step), keep, Text(said(diagnosis.headline)))
-    return table
+    """One line a run: name, verdict, step to keep, gain left, steps and evaluations, and a note."""
+    return RunsTable(list(found))
 
 
 def checkpoint_table(view: ReportView) -> RenderableType:

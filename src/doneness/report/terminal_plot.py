@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+import numpy as np
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from doneness.core import tr
 from doneness.report.braille import Canvas
 from doneness.report.curve import Curve
-from doneness.report.frame import y_limits
+from doneness.report.frame import y_limits, zero_said
 from doneness.report.numbers import count, plain
 from doneness.report.ticks import Scale
 
@@ -67,12 +68,18 @@ def _drawn(curve: Curve, columns: int, rows: int) -> tuple[Canvas, dict[int, tup
     def at(step: float, value: float) -> tuple[int, int]:
         return round(x(step)), round(y(min(max(value, low), high)))
 
-    for step, value in zip(curve.raw.step.tolist(), curve.raw.value.tolist(), strict=True):
-        canvas.dot(*at(step, value), layer=_RAW)
+    # A million points fall on a few thousand dots.
+    step, value = curve.raw.step.astype(np.float64), np.clip(curve.raw.value, low, high)
+    across = np.rint(x.start + (step - x.low) / (x.high - x.low) * (x.stop - x.start))
+    down = np.rint(y.start + (value - y.low) / (y.high - y.low) * (y.stop - y.start))
+    dots = np.unique(across * canvas.height + down).astype(np.int64)
+    for column, row in zip(*(part.tolist() for part in np.divmod(dots, canvas.height)), strict=True):
+        canvas.dot(column, row, layer=_RAW)
     names: dict[int, tuple[str, int]] = {}
     if curve.trend is not None:
         points = [at(s, v) for s, v in zip(curve.trend.step.tolist(), curve.trend.value.tolist(), strict=True)]
-        _join(canvas, points, _TREND)
+        for piece in curve.pieces:
+            _join(canvas, points[piece], _TREND)
         names[points[-1][1] // 4] = (tr("report.term.train"), _TREND)
     points = [at(e.step, e.loss) for e in curve.evals]
     _join(canvas, points, _EVAL)
@@ -99,7 +106,7 @@ def _join(canvas: Canvas, points: list[tuple[int, int]], layer: int) -> None:
 
 def _range(curve: Curve) -> str:
     low, high = y_limits(curve, log=False)
-    zero = tr("report.term.zero" if low <= 0 else "report.term.not_zero")
+    zero = tr(f"report.term.{zero_said(low)}")
     return tr("report.term.range", low=plain(low), high=plain(high), zero=zero, last=count(curve.last))
 
 

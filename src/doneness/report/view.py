@@ -150,6 +150,7 @@ class ReportView:
         first_question: the question shown open; the others lie behind a fold.
         recipe: sections of (key, value) pairs.
         facts: versions and seeds, as (name, value) pairs.
+        readings: what losses and metrics read as; no verdict rests on them.
     """
 
     lang: str
@@ -172,3 +173,4 @@ class ReportView:
     recipe: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     card: str | None
     facts: tuple[tuple[str, str], ...]
+    readings: tuple[str, ...] = ()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from doneness.core import Diagnosis
+from doneness.core import Diagnosis, DonenessError
 from doneness.diagnose import Params, diagnose
 from doneness.probe.choice import barred, explain
 from doneness.runs import Run, read
 from doneness.runs.probes import Choice, ProbeTable, load_table
+from doneness.workflows.gather import Unreadable, gather
 from doneness.workflows.rules import params_of
 from doneness.workflows.train import recipe_of
 
@@ -27,6 +29,46 @@ class Judged:
     diagnosis: Diagnosis
     table: ProbeTable | None
     choice: Choice
+
+    @property
+    def kept(self) -> int | None:
+        """The step of the checkpoint to keep, by probes where there are any."""
+        return self.choice.step if self.table else self.diagnosis.recommended_step
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Everything that many paths hold: the runs judged, and the paths that cannot be read."""
+
+    judged: list[Judged]
+    unreadable: list[Unreadable]
+
+
+def check_all(
+    paths: Iterable[str | Path],
+    params: Params | None = None,
+    until: int | None = None,
+    mapping: Mapping[str, str] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Checked:
+    """Read and diagnose every run at `paths`; a path that cannot be read never hides the others.
+
+    Args:
+        paths: files, folders, patterns that no shell expanded, or addresses such as hf://owner/name.
+        params: thresholds; by default those of each run's own recipe, else the usual ones.
+        until: judge the runs as they were at this step.
+        mapping: column → series name, for tables whose columns are named unusually.
+        progress: told how many runs are judged, and how many there are.
+    """
+    found = gather(paths, mapping)
+    judged, lost = [], list(found.unreadable)
+    for done, run in enumerate(found.runs):
+        progress(done, len(found.runs))
+        try:
+            judged.append(judge(run, params, until))
+        except DonenessError as error:  # its own recipe or its probes are damaged
+            lost.append(Unreadable(str(run.path or run.name), str(error)))
+    return Checked(judged, lost)
 
 
 def check(path: str | Path, params: Params | None = None, until: int | None = None) -> list[tuple[Run, Diagnosis]]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from doneness.core import DonenessError, tr
-from doneness.report import Extras, ReportView, build, render
+from doneness.core import DonenessError, language, speaking, tr
+from doneness.report import Extras, Overview, ReportView, build, render, render_overview
+from doneness.report.many import gain_left, labels, line, looked_at
+from doneness.report.numbers import ABSENT, count
 from doneness.runs import read
 from doneness.runs.atomic import write_text
 from doneness.runs.probes import Answer, load_answers
-from doneness.workflows.check import Judged, judge
+from doneness.runs.readers.hub import is_address
+from doneness.workflows.check import Checked, Judged, judge
 from doneness.workflows.train import recipe_of
 
 FILE = "report.html"
@@ -20,7 +23,7 @@ def write_report(path: str | Path, out: str | Path | None = None, lang: str | No
 
     Args:
         path: a run folder, an output or checkpoint folder, or a log file.
-        out: where to write; by default report.html inside the run's folder.
+        out: where to write; by default report.html inside the run's folder, here for one on the Hub.
         lang: "en" or "zh"; by default the reader's language.
 
     Returns:
@@ -32,10 +35,45 @@ def write_report(path: str | Path, out: str | Path | None = None, lang: str | No
     found = read(path)
     if len(found) > 1:
         raise DonenessError(tr("workflows.many_runs", path=str(path), count=len(found)))
-    place = Path(path)
-    target = Path(out) if out else (place if place.is_dir() else place.parent) / FILE
+    target = Path(out) if out else _home(path) / FILE
     write_text(target, render(view_of(judge(found[0]), lang)))
     return target
+
+
+def write_overview(found: Checked, out: str | Path, lang: str | None = None) -> Path:
+    """Write one HTML file about everything checked: the full report of one run, an overview of many.
+
+    Raises:
+        StorageError: `out` cannot be written.
+    """
+    target = Path(out)
+    if len(found.judged) == 1 and not found.unreadable:
+        write_text(target, render(view_of(found.judged[0], lang)))
+        return target
+    with speaking(lang or language()):
+        names = labels([each.run for each in found.judged])
+        rows = [
+            Overview(
+                view=view_of(each),
+                label=name,
+                keep=ABSENT if each.diagnosis.recommended_step is None else count(each.diagnosis.recommended_step),
+                gain=gain_left(each.diagnosis),
+                looks=looked_at(each.run),
+                note=line(each.run, each.diagnosis),
+            )
+            for name, each in zip(names, found.judged, strict=True)
+        ]
+        lost = [(each.path, each.error) for each in found.unreadable]
+        write_text(target, render_overview(rows, lost, language()))
+    return target
+
+
+def _home(path: str | Path) -> Path:
+    """Where the report lies unless told otherwise: with the run, or here for one that was read from the Hub."""
+    if is_address(path):
+        return Path()
+    place = Path(path)
+    return place if place.is_dir() else place.parent
 
 
 def view_of(judged: Judged, lang: str | None = None) -> ReportView:

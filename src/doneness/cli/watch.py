@@ -1,0 +1,117 @@
+"""doneness watch PATH: follow a growing log of any tool, and act when it is done."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from doneness.cli.arguments import add_judging, seconds
+from doneness.cli.console import console
+from doneness.core import DonenessError, tr
+from doneness.diagnose import Params
+
+if TYPE_CHECKING:
+    from doneness.cli.watch_panel import WatchPanel
+    from doneness.workflows.watch import LogWatcher, Look
+
+INTERRUPTED = 130
+_IDLE = 4.0  # times as long as a look took
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("path", metavar="PATH", help=tr("cli.watch.path"))
+    parser.add_argument("--interval", type=seconds, default=5.0, metavar="5s", help=tr("cli.watch.interval"))
+    parser.add_argument("--bell", action="store_true", help=tr("cli.watch.bell"))
+    parser.add_argument("--webhook", type=web_address, metavar="URL", help=tr("cli.watch.webhook"))
+    parser.add_argument("--on-change", metavar="CMD", help=tr("cli.watch.on_change"))
+    parser.add_argument("--on-stop", metavar="CMD", help=tr("cli.watch.on_stop"))
+    parser.add_argument("--until-done", action="store_true", help=tr("cli.watch.until_done"))
+    parser.add_argument("--silent-after", type=seconds, metavar="30m", help=tr("cli.watch.silent_after"))
+    parser.add_argument("--once", action="store_true", help=tr("cli.watch.once"))
+    add_judging(parser)
+
+
+def web_address(text: str) -> str:
+    """An address that a request may go to."""
+    from doneness.workflows.notify import is_web_address
+
+    if not is_web_address(text):
+        raise argparse.ArgumentTypeError(tr("cli.watch.webhook_fault", text=text))
+    return text
+
+
+def run(options: argparse.Namespace) -> int:
+    """Watch until done, told to leave, or for ever; exit code 1 for a last verdict of --fail-on."""
+    from doneness.cli.watch_panel import WatchPanel
+    from doneness.workflows.watch import LogWatcher
+
+    params = Params(gain_share=options.gain, gain_nats=0.0) if options.gain else None
+    watcher = LogWatcher(options.path, params, options.map)
+    try:
+        with WatchPanel(console(), options.path) as panel:
+            why = _follow(watcher, panel, options)
+        if why:
+            panel.say(why)
+    except KeyboardInterrupt:
+        print(tr("cli.watch.interrupted"), file=sys.stderr)
+        return INTERRUPTED
+    last = watcher.last
+    return int(last is not None and last.diagnosis.verdict in options.fail_on)
+
+
+def _follow(watcher: LogWatcher, panel: WatchPanel, options: argparse.Namespace) -> str | None:
+    """Look, show, tell, wait; returns why there is nothing left to wait for."""
+    while True:
+        began = time.monotonic()
+        look = watcher.look()
+        if look is not None:
+            panel.show(look)
+            _tell(look, panel, options)
+        elif watcher.last is None:
+            if options.once:
+                raise DonenessError(watcher.fault or tr("runs.error.missing", path=options.path))
+            fault = watcher.fault
+            panel.wait(
+                tr("cli.watch.nothing_yet", fault=fault) if fault else tr("cli.watch.no_file_yet", path=panel.path)
+            )
+        why = None if options.once else _done(watcher, options)
+        if why or options.once:
+            return why
+        # A log that takes long to read is read less often: watching must not cost what training needs.
+        time.sleep(max(options.interval, _IDLE * (time.monotonic() - began)))
+
+
+def _done(watcher: LogWatcher, options: argparse.Namespace) -> str | None:
+    """Why there is nothing left to wait for, or None."""
+    from doneness.report.numbers import duration
+    from doneness.workflows.going import at_planned_end
+
+    last = watcher.last
+    if options.until_done and last is not None and at_planned_end(last.run):
+        return tr("cli.watch.done", step=last.run.last_step)
+    if options.silent_after and watcher.silent_for() >= options.silent_after:
+        return tr("cli.watch.silent", time=duration(watcher.silent_for()))
+    return None
+
+
+def _tell(look: Look, panel: WatchPanel, options: argparse.Namespace) -> None:
+    """Bell, web address and commands; one that fails is a line on standard error, never the end of the watch."""
+    from doneness.workflows.notify import post, run_command
+
+    warnings: list[str | None] = []
+    if look.changed:
+        if options.bell:
+            panel.console.bell()
+        if options.webhook:
+            warnings.append(post(options.webhook, look))
+        if options.on_change:
+            warnings.append(run_command(options.on_change, look))
+    if look.stop and options.on_stop:
+        panel.say(tr("cli.watch.stopping", step=look.run.last_step, command=options.on_stop))
+        warnings.append(run_command(options.on_stop, look))
+    for warning in warnings:
+        if warning:
+            print(warning, file=sys.stderr)

@@ -1,0 +1,200 @@
+"""Follows a growing log: looks again when it changed, and tells when a decision has held long enough to act on.
+
+A log that is being written is often cut in the middle for a moment. A half line at its end is not
+read, a fault or a shorter history counts only when the log has stood still since the look before,
+and in between the last good look stands.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from doneness.core import Action, Diagnosis, DonenessError, Verdict
+from doneness.diagnose import Params
+from doneness.runs import Run, read
+from doneness.runs.readers import files
+from doneness.workflows.check import judge
+from doneness.workflows.mapping import refuse_unknown_columns
+
+# Decided by the losses at hand; the others wait for the next evaluation to be held twice.
+_AT_ONCE = (Verdict.BROKEN, Verdict.DIVERGED, Verdict.MEMORISING)
+_LINES = ("csv", "text", "hf_console")
+_PATIENCE = 3  # looks in a row that a shorter history must last before it is taken for a new beginning
+_MOST_FILES = 5_000
+_WEIGHTS = frozenset([".safetensors", ".bin", ".pt", ".pth", ".gguf", ".distcp"])
+
+Print = tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at the log.
+
+    Attributes:
+        others: how many further runs the path holds; the one written last is watched.
+        changed: whether the verdict is another than at the look before; never at the first look.
+        stop: whether this look is the first at which "stop" has held for two looks with news between them.
+    """
+
+    run: Run
+    diagnosis: Diagnosis
+    others: int
+    changed: bool
+    stop: bool
+
+    @property
+    def evaluation(self) -> tuple[int, float] | None:
+        """Step and loss of the last evaluation."""
+        evals = self.run.evals
+        return (int(evals.step[-1]), float(evals.value[-1])) if evals is not None and len(evals) else None
+
+
+class LogWatcher:
+    """Looks at one log again and again.
+
+    Attributes:
+        fault: why there is nothing to see yet, or None.
+        quiet_since: monotonic time of the last change of the log.
+    """
+
+    def __init__(
+        self, path: str | Path, params: Params | None = None, mapping: Mapping[str, str] | None = None
+    ) -> None:
+        self.path = Path(path)
+        self.params = params
+        self.mapping = mapping
+        self.last: Look | None = None
+        self.fault: str | None = None
+        self.quiet_since = time.monotonic()
+        self._read: Print = ()
+        self._seen: Print = ()
+        self._first = True
+        self._fired = False
+        self._shorter = 0
+        self._single: Path | None = None
+
+    def look(self) -> Look | None:
+        """A look where there is something new to see, else None; what is cut for the moment is no news."""
+        seen = fingerprint(self.path)
+        stood_still = seen == self._seen
+        if not stood_still:
+            self._note_change(seen)
+        if not seen or seen == self._read:
+            return None
+        try:
+            found = self._runs()
+            run = found[0]
+            diagnosis = judge(run, self.params).diagnosis
+        except DonenessError as error:
+            if stood_still:
+                self._read = seen
+            if self.last is None:
+                self.fault = str(error)
+            return None
+        if self.last is not None and run.last_step < self.last.run.last_step and not stood_still:
+            self._shorter += 1
+            if self._shorter < _PATIENCE:
+                return None
+        self._read, self.fault, self._shorter = seen, None, 0
+        self.last = self._judged(run, diagnosis, len(found) - 1)
+        return self.last
+
+    def silent_for(self) -> float:
+        """Seconds since the log last changed."""
+        return time.monotonic() - self.quiet_since
+
+    def _note_change(self, seen: Print) -> None:
+        self._seen = seen
+        self.quiet_since = time.monotonic()
+        if self._first and seen:
+            # A log that was silent before we came has been silent since its last change.
+            newest = max(each[2] for each in seen) / 1e9
+            self.quiet_since -= max(0.0, time.time() - newest)
+        self._first = False
+
+    def _runs(self) -> list[Run]:
+        """The runs at the path, the one written last first."""
+        place = self._single or self.path
+        found = _whole_lines(place, self.mapping) if place.is_file() else read(place, self.mapping)
+        found = sorted(found, key=_written, reverse=True)
+        if len(found) == 1 and found[0].kind in _LINES and found[0].path is not None and found[0].path.is_file():
+            # From now on its half lines can be told.
+            self._single = found[0].path
+        return found
+
+    def _judged(self, run: Run, diagnosis: Diagnosis, others: int) -> Look:
+        before = self.last
+        if before is None:
+            return Look(run, diagnosis, others, changed=False, stop=False)
+        was = before.diagnosis
+        same = (was.action, was.verdict) == (diagnosis.action, diagnosis.verdict)
+        moved = _clock(run, diagnosis) > _clock(before.run, diagnosis)
+        stop = diagnosis.action is Action.STOP and same and moved and not self._fired
+        self._fired = self._fired or stop
+        return Look(run, diagnosis, others, was.verdict is not diagnosis.verdict, stop)
+
+
+def fingerprint(path: Path) -> Print:
+    """Name, size and time of change of every file that may hold part of the log; empty where there is none."""
+    return tuple(_prints(path))
+
+
+def _prints(path: Path) -> Iterator[tuple[str, int, int]]:
+    try:
+        if path.is_file():
+            at = path.stat()
+            yield path.name, at.st_size, at.st_mtime_ns
+            return
+        waiting, count = [str(path)], 0
+        while waiting and count < _MOST_FILES:
+            with os.scandir(waiting.pop()) as inside:
+                for entry in sorted(inside, key=lambda e: e.name):
+                    if entry.name.startswith(".") or os.path.splitext(entry.name)[1] in _WEIGHTS:  # noqa: PTH122
+                        continue
+                    count += 1
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    else:
+                        at = entry.stat()
+                        yield entry.path, at.st_size, at.st_mtime_ns
+    except OSError:
+        # Not there yet, or moved away at this moment; the next look will tell.
+        return
+
+
+def _whole_lines(path: Path, mapping: Mapping[str, str] | None) -> list[Run]:
+    """`read`, without the half line at the end of a table or text: a number cut short is still a number."""
+    start = files.head(path)
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")) or files.is_binary(start):
+        return read(path, mapping)
+    if mapping:
+        # A table's columns are all there from its first line on; those of JSON rows may come later.
+        refuse_unknown_columns(str(path), [], mapping)
+    data = files.content(path)
+    end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+    if end in (0, len(data)):
+        return read(path, mapping)
+    with tempfile.TemporaryDirectory(prefix="doneness-") as folder:
+        part = Path(folder) / path.name
+        part.write_bytes(data[:end])
+        return [replace(run, path=path) for run in read(part, mapping)]
+
+
+def _written(run: Run) -> float:
+    try:
+        return run.path.stat().st_mtime if run.path is not None else 0.0
+    except OSError:
+        return 0.0
+
+
+def _clock(run: Run, diagnosis: Diagnosis) -> int:
+    """What must move on between two looks for a decision to have held twice."""
+    evals = run.evals
+    if diagnosis.verdict in _AT_ONCE or evals is None or not len(evals):
+        return run.last_step
+    return int(evals.step[-1])

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from doneness.cli.main import main
+from doneness.cli.prune import size
+from doneness.core import DonenessError
+from doneness.runs import Journal, read
+from doneness.workflows.prune import plan_prune, prune
+
+DIP = (2.0, 1.6, 1.4, 1.3, 1.35, 1.45, 1.6, 1.8, 2.0, 2.2)
+LONG_AGO = time.time() - 7200
+
+
+def rows(losses: tuple[float, ...], until: int) -> list[dict[str, float]]:
+    found = [{"step": s, "epoch": s / 50, "loss": 3.0 - 0.01 * s} for s in range(1, until + 1)]
+    evals = zip(range(10, 101, 10), losses, strict=True)
+    return found + [{"step": s, "epoch": s / 50, "eval_loss": v} for s, v in evals if s <= until]
+
+
+def checkpoint(root: Path, step: int, losses: tuple[float, ...] = DIP, weights: str = "model.safetensors") -> Path:
+    folder = root / f"checkpoint-{step}"
+    (folder / "inner").mkdir(parents=True)
+    (folder / weights).write_bytes(b"w" * 1000)
+    (folder / "inner" / "optimizer.pt").write_bytes(b"o" * 500)
+    log = {"log_history": rows(losses, step), "max_steps": 100, "num_train_epochs": 2}
+    (folder / "trainer_state.json").write_text(json.dumps(log))
+    return folder
+
+
+def quieten(root: Path) -> None:
+    for place in [root, *root.rglob("*")]:
+        os.utime(place, (LONG_AGO, LONG_AGO), follow_symlinks=False)
+
+
+def steps(root: Path) -> list[int]:
+    return sorted(int(c.name.split("-")[1]) for c in root.glob("checkpoint-*"))
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    root = tmp_path / "out"
+    for step in range(20, 101, 20):
+        checkpoint(root, step)
+    quieten(root)
+    return root
+
+
+def test_dry_run_touches_nothing_and_says_what_would_go(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(output.rglob("*"))
+    for lang in ("en", "zh"):
+        assert main(["--lang", lang, "prune", str(output)]) == 0
+        out = capsys.readouterr().out
+        assert f"doneness prune {output} --yes" in out
+        assert len([line for line in out.splitlines() if line.startswith("checkpoint-")]) == 5
+    assert sorted(output.rglob("*")) == before
+
+
+def test_sweet_spot_and_last_stay_the_rest_goes(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    planned = plan_prune(output)
+    assert {c.step: c.keep for c in planned.candidates} == {
+        20: None,
+        40: "recommended",
+        60: None,
+        80: None,
+        100: "last",
+    }
+    expected = sum(f.stat().st_size for c in planned.doomed for f in c.path.rglob("*") if f.is_file())
+    assert planned.freed == expected
+    assert main(["prune", str(output), "--yes"]) == 0
+    assert size(expected) in capsys.readouterr().out
+    assert steps(output) == [40, 100]
+    assert [p.name for p in output.iterdir() if p.name.startswith(".")] == []
+    (run,) = read(output)
+    assert run.last_step == 100 and run.evals is not None and len(run.evals) == 10
+    quieten(output)
+    assert main(["prune", str(output), "--yes"]) == 0
+    assert steps(output) == [40, 100]
+
+
+def test_not_last_lets_the_last_go_but_keeps_its_log(output: Path) -> None:
+    assert main(["prune", str(output), "--yes", "--not-last"]) == 0
+    assert steps(output) == [40]
+    (run,) = read(output)
+    assert run.last_step == 100, "the newest log lay in the checkpoint that went"
+
+
+def test_what_is_no_checkpoint_of_the_run_is_left_alone(output: Path, tmp_path: Path) -> None:
+    elsewhere = checkpoint(tmp_path / "elsewhere", 30)
+    (output / "checkpoint-30").symlink_to(elsewhere)
+    inside = output / "checkpoint-60" / "data"
+    inside.symlink_to(elsewhere)
+    (output / "checkpoint-70").mkdir()
+    (output / "checkpoint-70" / "notes.txt").write_text("mine")
+    checkpoint(output / "checkpoint-80" / "again", 10)
+    nested = checkpoint(output, 90)
+    checkpoint(nested, 5)
+    (output / "checkpoint-final").mkdir()
+    quieten(output)
+    planned = plan_prune(output)
+    assert {c.step for c in planned.candidates if c.keep == "foreign"} == {30, 70, 80, 90}
+    prune(planned)
+    assert (elsewhere / "model.safetensors").is_file()
+    assert steps_with_links(output) == [30, 40, 70, 80, 90, 100]
+    assert (output / "checkpoint-final").is_dir()
+
+
+def steps_with_links(root: Path) -> list[int]:
+    return sorted(int(c.name.split("-")[1]) for c in root.glob("checkpoint-[0-9]*"))
+
+
+def test_a_folder_swapped_for_a_link_after_the_plan_is_not_followed(output: Path, tmp_path: Path) -> None:
+    planned = plan_prune(output)
+    precious = checkpoint(tmp_path / "precious", 20)
+    (output / "checkpoint-20").rename(tmp_path / "moved")
+    (output / "checkpoint-20").symlink_to(precious)
+    prune(planned)
+    assert (precious / "model.safetensors").is_file() and (output / "checkpoint-20").is_symlink()
+
+
+def test_what_an_interrupted_prune_left_goes_next_time(output: Path) -> None:
+    (output / "checkpoint-20").rename(output / ".checkpoint-20.pruned")
+    quieten(output)
+    assert [p.name for p in plan_prune(output).leftovers] == [".checkpoint-20.pruned"]
+    prune(plan_prune(output))
+    assert not (output / ".checkpoint-20.pruned").exists()
+
+
+def test_a_run_still_written_is_refused(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.utime(output / "checkpoint-100" / "trainer_state.json")
+    for lang in ("en", "zh"):
+        assert main(["--lang", lang, "prune", str(output), "--yes"]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+    assert steps(output) == [20, 40, 60, 80, 100]
+
+
+def test_without_a_sweet_spot_nothing_goes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "out"
+    for step in (20, 40):
+        folder = checkpoint(root, step)
+        log = {"log_history": [r for r in rows(DIP, step) if "loss" in r], "max_steps": 100}
+        (folder / "trainer_state.json").write_text(json.dumps(log))
+    quieten(root)
+    assert main(["prune", str(root), "--yes"]) == 2
+    assert "no best checkpoint is known" in capsys.readouterr().err
+    assert steps(root) == [20, 40]
+
+
+def test_never_are_all_deleted(tmp_path: Path) -> None:
+    """The best was rotated away; with --not-last only a worse one is left, and that one stays."""
+    root = tmp_path / "out"
+    checkpoint(root, 90)
+    checkpoint(root, 100)
+    quieten(root)
+    planned = plan_prune(root, not_last=True)
+    assert [c.step for c in planned.candidates if c.keep] == [90]
+    for folder in root.iterdir():
+        (folder / "model.safetensors").unlink()
+    quieten(root)
+    with pytest.raises(DonenessError, match="nothing"):
+        plan_prune(root, not_last=True)
+
+
+def test_our_own_run_says_afterwards_what_is_gone(tmp_path: Path) -> None:
+    root = tmp_path / "run"
+    journal = Journal(root / "journal.jsonl")
+    journal.write("start", 0, meta={"planned_steps": 100})
+    for s in range(1, 101):
+        journal.write("train", s, loss=3.0 - 0.01 * s, epoch=s / 50)
+        if s % 10 == 0:
+            journal.write("eval", s, loss=DIP[s // 10 - 1], epoch=s / 50)
+        if s % 20 == 0:
+            checkpoint(root, s)
+            journal.write("checkpoint", s, path=f"checkpoint-{s}")
+    with pytest.raises(DonenessError, match="still be going"):
+        plan_prune(root)
+    journal.write("end", 100, reason="finished")
+    journal.close()
+    prune(plan_prune(root))  # written a moment ago, but its journal says that it ended
+    (run,) = read(root)
+    assert {c.step: c.exists for c in run.checkpoints} == {20: False, 40: True, 60: False, 80: False, 100: True}
+
+
+def test_sizes_are_short() -> None:
+    assert [size(n) for n in (0, 999, 1000, 99_400, 99_600, 1_500_000, 2_499_000_000)] == [
+        "0 B", "999 B", "1.0 kB", "99.4 kB", "100 kB", "1.5 MB", "2.5 GB",
+    ]  # fmt: skip
