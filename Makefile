@@ -9,7 +9,7 @@ export OMP_WAIT_POLICY = passive
 export GOMP_SPINCOUNT = 0
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help demo test lint fix bench docs clean
+.PHONY: help demo test lint fix bench bench-verdicts docs clean
 
 help:
 	@echo "make demo   train, probe and choose on a small real model; writes demo/run/report.html"
@@ -17,6 +17,7 @@ help:
 	@echo "make lint   ruff, mypy, import contracts"
 	@echo "make fix    what ruff can mend by itself"
 	@echo "make bench  the measurements behind the claims (bench/)"
+	@echo "make bench-verdicts  other tools and plain rules beside ours, on planted truth and real logs"
 	@echo "make docs   regenerate docs/reference"
 
 demo: $(VENV)/.train
@@ -38,11 +39,21 @@ fix: $(VENV)/.dev
 bench: $(VENV)/.dev
 	HF_HUB_OFFLINE=1 $(BIN)/python -m bench $(ARGS)
 
+# The other tools live in an environment of their own and are asked as separate processes.
+bench-verdicts: $(VENV)/.dev .venv-rivals/.done
+	HF_HUB_OFFLINE=1 $(BIN)/python -m bench verdicts $(ARGS)
+
+.venv-rivals/.done:
+	$(PYTHON) -m venv .venv-rivals
+	.venv-rivals/bin/pip install --quiet --disable-pip-version-check \
+		finetune-doctor==0.2.2 trainspotter==0.2.6 losslint==0.4.1
+	@touch $@
+
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
 
 clean:
-	rm -rf $(VENV) demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-rivals demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -1,12 +1,13 @@
-"""python -m bench [planted …]."""
+"""python -m bench [planted … | verdicts … | large … | fuzz …]."""
 
 from __future__ import annotations
 
 import sys
 
-from bench import planted
+from bench import fuzz, large, planted
+from bench.verdicts import cli as verdicts
 
-BENCHES = {"planted": planted.main}
+BENCHES = {"planted": planted.main, "verdicts": verdicts.main, "large": large.main, "fuzz": fuzz.main}
 
 
 def run() -> int:

@@ -1,0 +1,1 @@
+"""Verdicts beside those of other tools: planted truth, real logs cut and asked, regret against compute."""
