@@ -57,4 +57,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'doneness' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    found = getattr(import_module(_HOMES[name]), name)
+    # Importing doneness.diagnose puts the folder of that name here, where the function belongs.
+    globals()[name] = found
+    return found

@@ -164,3 +164,24 @@ def test_files_are_written_in_every_form(tmp_path: Path, capsys: pytest.CaptureF
     svg, page = out["svg"].read_text(), out["html"].read_text()
     assert "compared here" in svg and "one&lt;b&gt;" in svg and "one<b>" not in page
     assert page.count('class="plot ') == 8 and 'id="x-tokens" checked' in page
+
+
+def test_what_differs_holds_the_peak_of_the_rate_and_no_silence_of_one_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = state(tmp_path / "a", learning_rate=1e-4), state(tmp_path / "b", learning_rate=3e-4)
+    file = b / "trainer_state.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"num_train_epochs": 2}))
+    differing = found(capsys, a, b)["differing"]
+    assert differing == {"learning rate, peak": ["0.0001", "0.0003"]}
+
+
+def test_warnings_stand_under_the_sentence_that_names_them_and_beside_a_figure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = state(tmp_path / "a"), state(tmp_path / "b", start=2.5)
+    assert main(["compare", str(a), str(b)]) == 0
+    out = capsys.readouterr().out
+    assert out.index("cannot be compared") < out.index("Before any training")
+    assert main(["compare", str(a), str(b), "--svg", str(tmp_path / "x.svg")]) == 0
+    assert "Before any training" in capsys.readouterr().err

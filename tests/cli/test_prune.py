@@ -25,9 +25,9 @@ def rows(losses: tuple[float, ...], until: int) -> list[dict[str, float]]:
 
 def checkpoint(root: Path, step: int, losses: tuple[float, ...] = DIP, weights: str = "model.safetensors") -> Path:
     folder = root / f"checkpoint-{step}"
-    (folder / "inner").mkdir(parents=True)
+    (folder / "optimizer_0").mkdir(parents=True)
     (folder / weights).write_bytes(b"w" * 1000)
-    (folder / "inner" / "optimizer.pt").write_bytes(b"o" * 500)
+    (folder / "optimizer_0" / "optimizer.pt").write_bytes(b"o" * 500)
     log = {"log_history": rows(losses, step), "max_steps": 100, "num_train_epochs": 2}
     (folder / "trainer_state.json").write_text(json.dumps(log))
     return folder
@@ -93,7 +93,7 @@ def test_not_last_lets_the_last_go_but_keeps_its_log(output: Path) -> None:
 def test_what_is_no_checkpoint_of_the_run_is_left_alone(output: Path, tmp_path: Path) -> None:
     elsewhere = checkpoint(tmp_path / "elsewhere", 30)
     (output / "checkpoint-30").symlink_to(elsewhere)
-    inside = output / "checkpoint-60" / "data"
+    inside = output / "checkpoint-60" / "reference"
     inside.symlink_to(elsewhere)
     (output / "checkpoint-70").mkdir()
     (output / "checkpoint-70" / "notes.txt").write_text("mine")
@@ -132,7 +132,8 @@ def test_what_an_interrupted_prune_left_goes_next_time(output: Path) -> None:
 
 
 def test_a_run_still_written_is_refused(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    os.utime(output / "checkpoint-100" / "trainer_state.json")
+    state = output / "checkpoint-100" / "trainer_state.json"
+    state.write_text(json.dumps({"log_history": rows(DIP, 100), "max_steps": 200}))
     for lang in ("en", "zh"):
         assert main(["--lang", lang, "prune", str(output), "--yes"]) == 2
         assert len(capsys.readouterr().err.splitlines()) == 1
@@ -143,7 +144,7 @@ def test_without_a_sweet_spot_nothing_goes(tmp_path: Path, capsys: pytest.Captur
     root = tmp_path / "out"
     for step in (20, 40):
         folder = checkpoint(root, step)
-        log = {"log_history": [r for r in rows(DIP, step) if "loss" in r], "max_steps": 100}
+        log = {"log_history": [r for r in rows(DIP, step) if "loss" in r], "max_steps": 40}
         (folder / "trainer_state.json").write_text(json.dumps(log))
     quieten(root)
     assert main(["prune", str(root), "--yes"]) == 2
@@ -169,7 +170,7 @@ def test_never_are_all_deleted(tmp_path: Path) -> None:
 def test_our_own_run_says_afterwards_what_is_gone(tmp_path: Path) -> None:
     root = tmp_path / "run"
     journal = Journal(root / "journal.jsonl")
-    journal.write("start", 0, meta={"planned_steps": 100})
+    journal.write("start", 0, meta={"planned_steps": 200})
     for s in range(1, 101):
         journal.write("train", s, loss=3.0 - 0.01 * s, epoch=s / 50)
         if s % 10 == 0:
@@ -190,3 +191,94 @@ def test_sizes_are_short() -> None:
     assert [size(n) for n in (0, 999, 1000, 99_400, 99_600, 1_500_000, 2_499_000_000)] == [
         "0 B", "999 B", "1.0 kB", "99.4 kB", "100 kB", "1.5 MB", "2.5 GB",
     ]  # fmt: skip
+
+
+def short(root: Path, **last: object) -> None:
+    """A run of 200 planned steps that stands at 100, with further fields in its last state."""
+    history = rows(DIP, 100) + ([last.pop("row")] if "row" in last else [])
+    state = {"log_history": history, "max_steps": 200} | last
+    (root / "checkpoint-100" / "trainer_state.json").write_text(json.dumps(state))
+
+
+def test_short_of_its_plan_it_may_still_be_going(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short(output)
+    quieten(output)
+    for lang in ("en", "zh"):
+        assert main(["--lang", lang, "prune", str(output), "--yes"]) == 2
+        err = capsys.readouterr().err
+        assert "--unfinished" in err and len(err.splitlines()) == 1
+    assert steps(output) == [20, 40, 60, 80, 100]
+    assert main(["prune", str(output), "--unfinished"]) == 0
+    assert f"{output} --unfinished --yes" in capsys.readouterr().out
+    assert main(["prune", str(output), "--unfinished", "--yes"]) == 0
+    assert steps(output) == [40, 100]
+
+
+def test_what_has_ended_need_not_be_quiet(output: Path) -> None:
+    os.utime(output / "checkpoint-100")
+    assert plan_prune(output).doomed, "at its last planned step"
+    short(output)
+    with pytest.raises(DonenessError, match="minutes ago"):
+        plan_prune(output, unfinished=True)
+    short(output, row={"step": 100, "train_runtime": 60.0, "train_loss": 2.5})
+    assert plan_prune(output).doomed, "stopped early and summed up"
+
+
+@pytest.mark.parametrize("path", ["/mnt/out/checkpoint-60", "D:\\\\out\\\\checkpoint-60"])
+def test_the_best_of_older_trainers_is_named_by_its_path(output: Path, path: str) -> None:
+    short(output, max_steps=100, best_model_checkpoint=path)
+    assert {c.step: c.keep for c in plan_prune(output).candidates}[60] == "best"
+
+
+def test_what_something_kept_links_to_stays(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (output / "checkpoint-40" / "model.safetensors").unlink()
+    (output / "checkpoint-40" / "model.safetensors").symlink_to("../checkpoint-80/model.safetensors")
+    (output / "best").symlink_to("checkpoint-20")
+    found = {c.step: (c.keep, c.name) for c in plan_prune(output).candidates}
+    assert found[80] == ("linked", "checkpoint-40/model.safetensors") and found[20] == ("linked", "best")
+    assert found[60] == (None, "")
+    for lang in ("en", "zh"):
+        assert main(["--lang", lang, "prune", str(output)]) == 0
+        assert "checkpoint-40/model.safetensors" in capsys.readouterr().out
+    assert main(["prune", str(output), "--yes"]) == 0
+    assert steps(output) == [20, 40, 80, 100]
+    assert (output / "checkpoint-40" / "model.safetensors").read_bytes() == b"w" * 1000
+
+
+def test_links_are_followed_link_by_link(output: Path) -> None:
+    """A kept checkpoint reaches 20 by way of a link that lies in 60, which 80 reaches in vain: 80 goes itself."""
+    (output / "checkpoint-60" / "config.json").symlink_to(output / "checkpoint-20" / "model.safetensors")
+    (output / "checkpoint-100" / "config.json").symlink_to("../checkpoint-60/config.json")
+    (output / "checkpoint-80" / "config.json").symlink_to("../checkpoint-20/model.safetensors")
+    assert [c.step for c in plan_prune(output).doomed] == [80]
+    (output / "checkpoint-100" / "config.json").unlink()
+    assert [c.step for c in plan_prune(output).doomed] == [20, 60, 80]
+    (output / "round").symlink_to("round")
+    assert [c.step for c in plan_prune(output).doomed] == [20, 60, 80]
+
+
+def test_a_link_made_after_the_plan_still_counts(output: Path) -> None:
+    planned = plan_prune(output)
+    (output / "latest").symlink_to("checkpoint-80")
+    prune(planned)
+    assert steps(output) == [40, 80, 100]
+
+
+def test_weights_that_a_link_misses_are_no_weights(output: Path) -> None:
+    for step in (40, 100):
+        (output / f"checkpoint-{step}" / "model.safetensors").unlink()
+        (output / f"checkpoint-{step}" / "model.safetensors").symlink_to("../gone/model.safetensors")
+    found = {c.step: c.keep for c in plan_prune(output).candidates}
+    assert found[40] == found[100] == "foreign" and found[80] == "last"
+
+
+@pytest.mark.parametrize("own", ["notes.txt", "merged/model.safetensors", "optimizer_0/mine.csv"])
+def test_what_somebody_put_into_a_checkpoint_keeps_it(
+    own: str, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = output / "checkpoint-60" / own
+    place.parent.mkdir(exist_ok=True)
+    place.write_text("mine")
+    assert main(["prune", str(output), "--yes"]) == 0
+    assert own.partition("/")[0] in capsys.readouterr().out
+    assert steps(output) == [40, 60, 100] and place.read_text() == "mine"

@@ -157,7 +157,7 @@ def test_json_holds_rules_and_runs(past: Path, capsys: pytest.CaptureFixture[str
     (rule,) = found["rules"]
     assert (rule["rule"], rule["runs"], rule["groups"], rule["stopped"]) == ("patience 2", 10, 5, 10)
     assert rule["saved_steps"] == sum(run["rules"][0]["saved_steps"] for run in found["runs"]) == 400
-    assert found["left_out"] == [{"run": "short", "evaluations": 2}]
+    assert found["left_out"] == [{"run": "short", "evaluations": 2, "reason": "evaluations"}]
 
 
 def test_nothing_to_replay_is_said(past: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,3 +178,31 @@ def test_rules_are_named_by_their_settings() -> None:
     assert [parse_rule(t).name for t in ("evidence", "patience:3", "patience:3:0.01")] == [
         "evidence", "patience 3", "patience 3, threshold 0.01",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_two_runs_are_described_and_not_averaged(lang: str, past: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--lang", lang, "replay", str(past / "project-0"), "--rule", "patience:2"]) == 0
+    out = capsys.readouterr().out
+    assert ("Too few" if lang == "en" else "不足以") in out
+    assert "bootstrap" not in out and "自助抽样" not in out
+    assert main(["--lang", lang, "replay", str(past), "--rule", "patience:2"]) == 0
+    out = capsys.readouterr().out
+    assert "bootstrap" in out or "自助抽样" in out
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_preference_runs_are_left_out_and_counted(lang: str, past: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = past / "project-1" / "run-0" / "trainer_state.json"
+    told = json.loads(file.read_text())
+    told["log_history"] += [{"step": s, "rewards/chosen": 0.1} for s in range(10, 101, 10)]
+    file.write_text(json.dumps(told))
+    assert main(["--lang", lang, "replay", str(past / "project-1"), "--rule", "patience:2"]) == 0
+    assert ("preference" if lang == "en" else "偏好") in capsys.readouterr().out
+    assert main(["replay", str(past / "project-1"), "--rule", "patience:2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(each["run"], each["reason"]) for each in found["left_out"]] == [("run-0", "preference")]
+    assert found["rules"][0]["runs"] == 1
+    assert main(["--lang", lang, "replay", str(file)]) == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1 and ("preference" if lang == "en" else "偏好") in err

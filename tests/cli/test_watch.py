@@ -16,7 +16,8 @@ from typing import IO
 import pytest
 
 from doneness.cli.main import main
-from doneness.core import Verdict
+from doneness.cli.watch_panel import line
+from doneness.core import Verdict, speaking, tr
 from doneness.runs import Journal
 from doneness.workflows import watch as module
 from doneness.workflows.notify import is_web_address
@@ -190,6 +191,85 @@ def test_until_done_ends_at_the_planned_end_or_with_the_journal(
     journal.write("end", 1, reason="requested")
     journal.close()
     assert main(["watch", str(tmp_path / "run"), "--until-done"]) == 0
+
+
+def state(path: Path, count: int, planned: int) -> None:
+    history = [json.loads(row) for row in rows(count).splitlines()]
+    path.write_text(json.dumps({"log_history": history, "max_steps": planned}))
+
+
+@pytest.mark.parametrize("planned", [120, 500])
+def test_on_a_run_that_is_over_the_command_runs_once_and_the_watch_ends(
+    planned: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At its plan, and broken off before: no second evaluation will come."""
+    monkeypatch.setattr("doneness.cli.watch._LEAST", 0.3)
+    log, told = tmp_path / "trainer_state.json", tmp_path / "told"
+    state(log, 12, planned)
+    began = time.monotonic()
+    command = f"echo $DONENESS_ACTION $DONENESS_STEP >> {told}"
+    assert main(["watch", str(log), "--interval", "0.1", "--on-stop", command]) == 0
+    assert 0.2 < time.monotonic() - began < 20
+    assert told.read_text() == "stop 120\n"
+    assert [word in capsys.readouterr().out for word in ("nothing more is logged",)] == [True]
+
+
+def test_the_watch_ends_after_the_command_or_where_none_can_follow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("doneness.cli.watch._LEAST", 0.3)
+    log, told = tmp_path / "trainer_state.json", tmp_path / "told"
+    counts = [9, 10, 11]
+    state(log, 8, 500)
+    monkeypatch.setattr("time.sleep", lambda _: state(log, counts.pop(0), 500) if counts else None)
+    assert main(["watch", str(log), "--interval", "0.1", "--on-stop", f"echo once >> {told}"]) == 0
+    assert told.read_text() == "once\n" and "twice in a row" in capsys.readouterr().out
+    state(log, 3, 30)
+    assert main(["watch", str(log), "--interval", "0.1", "--on-stop", f"echo twice >> {told}"]) == 0
+    assert told.read_text() == "once\n" and "ends at step 30" in capsys.readouterr().out
+
+
+def test_a_log_that_still_moves_is_not_taken_for_over(tmp_path: Path) -> None:
+    seen = Seen(tmp_path / "log.jsonl")
+    assert seen.after(rows(3)) is not None and seen.after(rows(12)) is not None
+    assert seen.watcher.stop_without_news(0.0, over=False) is None
+    look = seen.watcher.stop_without_news(0.0, over=True)
+    assert look is not None and look.stop
+    assert seen.watcher.stop_without_news(0.0, over=True) is None, "once"
+
+
+def test_a_log_that_never_was_is_not_silent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, slept = tmp_path / "late.jsonl", [0]
+
+    def sleep(_: float) -> None:
+        slept[0] += 1
+        real(0.05)
+        if slept[0] == 10:
+            log.write_text(rows(3))
+
+    real = time.sleep
+    monkeypatch.setattr("time.sleep", sleep)
+    assert main(["watch", str(log), "--interval", "0.1", "--silent-after", "0.1s"]) == 0
+    out = capsys.readouterr().out
+    assert "not there yet; waiting" in out and "step 30" in out and slept[0] >= 10
+
+
+def test_the_verdict_is_said_once(tmp_path: Path) -> None:
+    seen = Seen(tmp_path / "log.jsonl")
+    looks = [look for n in range(1, 13) if (look := seen.after(rows(n))) is not None]
+    assert any(look.changed for look in looks)
+    for lang in ("en", "zh"):
+        with speaking(lang):
+            for look in looks:
+                assert line(look).count(tr(f"report.verdict.{look.diagnosis.verdict.value}")) == 1
+
+
+def test_a_pipe_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert main(["watch", str(tmp_path / "pipe")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 class Seen:

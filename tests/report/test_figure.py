@@ -12,7 +12,8 @@ import report_samples as samples
 
 from doneness.report import figure
 from doneness.report.curve import curve
-from doneness.report.frame import frame, wrapped, y_limits, zero_said
+from doneness.report.figure import draw
+from doneness.report.frame import NARROW, frame, wrapped, y_limits, zero_said
 from doneness.report.layers import apart
 from doneness.report.palette import COLOURS
 from doneness.report.svg import number, text_width
@@ -211,3 +212,12 @@ def test_a_band_below_zero_does_not_move_the_axis() -> None:
 @pytest.mark.parametrize(("low", "said"), [(0.0, "from_zero"), (0.2, "not_from_zero"), (-1.0, "through_zero")])
 def test_what_is_said_of_zero_is_true(low: float, said: str) -> None:
     assert zero_said(low) == said
+
+
+def test_a_narrow_figure_keeps_the_learning_rate_inside() -> None:
+    data = curve(samples.full_run(), samples.full_diagnosis(), 32)
+    assert data.rate is not None
+    data = replace(data, rate=replace(data.rate, value=data.rate.value * 9))  # a peak of 1.8e−3
+    text = draw(data, width=NARROW)
+    label = re.search(r"<text[^>]*>[0-9]\.[0-9]e\u2212\d+</text>", text)
+    assert label is not None and 'x="1"' in label[0] and 'text-anchor="start"' in label[0]

@@ -55,6 +55,10 @@ def run(options: argparse.Namespace) -> int:
             console().print(comparison_panel(shown))
         for place in places:
             console().print(Text(tr("cli.compare.written", path=str(place))))
+    if places and not options.json:
+        # A figure has no room for them, and nobody should read it without.
+        for warning in shown.warnings:
+            print(warning, file=sys.stderr)
     for lost in found.unreadable:
         print(lost.error, file=sys.stderr)
     return FAULT if found.unreadable else 0

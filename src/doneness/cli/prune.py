@@ -12,9 +12,10 @@ from rich.text import Text
 
 from doneness.cli.console import console
 from doneness.core import tr
+from doneness.core.text import printable
 
 if TYPE_CHECKING:
-    from doneness.workflows.prune import Pruning
+    from doneness.workflows.prune import Candidate, Pruning
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="RUN", help=tr("cli.prune.folder"))
     parser.add_argument("--yes", action="store_true", help=tr("cli.prune.yes"))
     parser.add_argument("--not-last", action="store_true", help=tr("cli.prune.not_last"))
+    parser.add_argument("--unfinished", action="store_true", help=tr("cli.prune.unfinished"))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     from doneness.workflows.prune import plan_prune, prune
 
     out = console()
-    found = plan_prune(options.folder, options.not_last)
+    found = plan_prune(options.folder, options.not_last, unfinished=options.unfinished)
     out.print(Text(str(found.judged.diagnosis.headline)))
     out.print(Text())
     out.print(_table(found))
@@ -40,7 +42,9 @@ def run(options: argparse.Namespace) -> int:
     elif options.yes:
         out.print(Text(tr("cli.prune.done", n=count, size=size(prune(found)))))
     else:
-        again = f"doneness prune {shlex.quote(options.folder)}{' --not-last' if options.not_last else ''} --yes"
+        flags = [flag for flag in ("not_last", "unfinished") if getattr(options, flag)]
+        chosen = "".join(f" --{flag.replace('_', '-')}" for flag in flags)
+        again = f"doneness prune {shlex.quote(options.folder)}{chosen} --yes"
         out.print(Text(tr("cli.prune.dry", n=count, size=freed, command=again)), soft_wrap=True)
     return 0
 
@@ -55,13 +59,19 @@ def size(number: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" or value >= 99.5 else f"{value:.1f} {unit}"
 
 
+def _fate(each: Candidate) -> str:
+    if each.name:
+        return tr(f"cli.prune.fate.{each.keep}", name=printable(each.name))
+    return tr(f"cli.prune.fate.{each.keep or 'go'}")
+
+
 def _table(found: Pruning) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column(tr("cli.prune.head.checkpoint"), no_wrap=True)
     table.add_column(tr("cli.prune.head.size"), justify="right", no_wrap=True)
     table.add_column(tr("cli.prune.head.fate"))
     for each in found.candidates:
-        fate = Text(tr(f"cli.prune.fate.{each.keep or 'go'}"), style="bold" if each.keep is None else "")
+        fate = Text(_fate(each), style="bold" if each.keep is None else "")
         table.add_row(Text(each.path.name), size(each.size), fate)
     for place in found.leftovers:
         from doneness.workflows.prune import size_of

@@ -60,7 +60,10 @@ def run(options: argparse.Namespace) -> int:
     for lost in found.unreadable:
         print(lost.error, file=sys.stderr)
     if not found.runs and not found.unreadable:
-        print(tr("cli.replay.nothing", n=len(found.left_out)), file=sys.stderr)
+        if found.left_out or not found.unsuited:
+            print(tr("cli.replay.nothing", n=len(found.left_out)), file=sys.stderr)
+        if found.unsuited:
+            print(tr("cli.replay.unsuited", n=len(found.unsuited)), file=sys.stderr)
     return FAULT if found.unreadable or not found.runs else 0
 
 
@@ -78,10 +81,13 @@ def _show(found: ReplayedAll, each: bool) -> None:
         out.print(Text(meaning(found.rules)))
     if found.runs and found.left_out:
         out.print(Text(tr("cli.replay.left_out", n=len(found.left_out)), style="dim"))
+    if found.runs and found.unsuited:
+        out.print(Text(tr("cli.replay.unsuited", n=len(found.unsuited)), style="dim"))
 
 
 def as_data(found: ReplayedAll) -> dict[str, Any]:
     """Everything replayed as plain data."""
+    reasons = [("evaluations", run) for run in found.left_out] + [("preference", run) for run in found.unsuited]
     runs = [
         {
             "run": item.run.name,
@@ -105,6 +111,6 @@ def as_data(found: ReplayedAll) -> dict[str, Any]:
         "doneness": __version__,
         "rules": [asdict(rule) for rule in found.rules],
         "runs": runs,
-        "left_out": [{"run": run.name, "evaluations": len(run.evals or ())} for run in found.left_out],
+        "left_out": [{"run": r.name, "evaluations": len(r.evals or ()), "reason": why} for why, r in reasons],
         "unreadable": [asdict(lost) for lost in found.unreadable],
     }

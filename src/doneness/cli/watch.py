@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doneness.cli.arguments import add_judging, seconds
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 _IDLE = 4.0  # times as long as a look took
+_CONFIRM, _STILL = 2.0, 3.0  # intervals without news: to take a log for over, to leave after the command
+_LEAST, _MOST = 10.0, 60.0  # seconds, bounds of the latter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,9 +49,11 @@ def web_address(text: str) -> str:
 def run(options: argparse.Namespace) -> int:
     """Watch until done, told to leave, or for ever; exit code 1 for a last verdict of --fail-on."""
     from doneness.cli.watch_panel import WatchPanel
+    from doneness.runs.readers import files
     from doneness.workflows.watch import LogWatcher
 
     params = Params(gain_share=options.gain, gain_nats=0.0) if options.gain else None
+    files.refuse_special(Path(options.path))
     watcher = LogWatcher(options.path, params, options.map)
     try:
         with WatchPanel(console(), options.path) as panel:
@@ -77,6 +82,8 @@ def _follow(watcher: LogWatcher, panel: WatchPanel, options: argparse.Namespace)
             panel.wait(
                 tr("cli.watch.nothing_yet", fault=fault) if fault else tr("cli.watch.no_file_yet", path=panel.path)
             )
+        if look is None and options.on_stop and not options.once:
+            _stop_at_end(watcher, panel, options)
         why = None if options.once else _done(watcher, options)
         if why or options.once:
             return why
@@ -92,12 +99,37 @@ def _done(watcher: LogWatcher, options: argparse.Namespace) -> str | None:
     last = watcher.last
     if options.until_done and last is not None and at_planned_end(last.run):
         return tr("cli.watch.done", step=last.run.last_step)
-    if options.silent_after and watcher.silent_for() >= options.silent_after:
+    if options.on_stop and last is not None and _nothing_more(watcher, options):
+        return tr("cli.watch.stopped", step=last.run.last_step)
+    # A log that never was there is not silent; it is waited for.
+    if options.silent_after and watcher.there and watcher.silent_for() >= options.silent_after:
         return tr("cli.watch.silent", time=duration(watcher.silent_for()))
     return None
 
 
-def _tell(look: Look, panel: WatchPanel, options: argparse.Namespace) -> None:
+def _stop_at_end(watcher: LogWatcher, panel: WatchPanel, options: argparse.Namespace) -> None:
+    """On a run that is over no second look confirms the first; that its log stands still does."""
+    from doneness.workflows.going import finished
+
+    over = watcher.last is not None and finished(watcher.last.run)
+    look = watcher.stop_without_news(_CONFIRM * options.interval, over)
+    if look is not None:
+        _tell(look, panel, options, key="stopping_still")
+
+
+def _nothing_more(watcher: LogWatcher, options: argparse.Namespace) -> bool:
+    """Whether the command has run, or cannot be called for any more, and the log has come to rest."""
+    from doneness.workflows.going import finished
+
+    assert watcher.last is not None
+    over, still = finished(watcher.last.run), watcher.still_for()
+    if watcher.fired is None:
+        return over and still >= _STILL * options.interval
+    still = min(still, time.monotonic() - watcher.fired)
+    return over or still >= min(max(_STILL * options.interval, _LEAST), _MOST)
+
+
+def _tell(look: Look, panel: WatchPanel, options: argparse.Namespace, key: str = "stopping") -> None:
     """Bell, web address and commands; one that fails is a line on standard error, never the end of the watch."""
     from doneness.workflows.notify import post, run_command
 
@@ -110,7 +142,7 @@ def _tell(look: Look, panel: WatchPanel, options: argparse.Namespace) -> None:
         if options.on_change:
             warnings.append(run_command(options.on_change, look))
     if look.stop and options.on_stop:
-        panel.say(tr("cli.watch.stopping", step=look.run.last_step, command=options.on_stop))
+        panel.say(tr(f"cli.watch.{key}", step=look.run.last_step, command=options.on_stop))
         warnings.append(run_command(options.on_stop, look))
     for warning in warnings:
         if warning:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from doneness.cli.live import STYLE
-from doneness.core import language, speaking, tr
+from doneness.core import Diagnosis, language, speaking, tr
 from doneness.core.text import printable
 from doneness.workflows.watch import Look
 
@@ -83,9 +83,7 @@ class WatchPanel:
             step, loss = look.evaluation
             numbers.append(tr("cli.live.eval", loss=loss, step=step))
         head.add_row(*row, "  ".join(numbers))
-        word = Text(tr(f"report.verdict.{found.verdict.value}"), style=f"bold {STYLE[found.verdict.value]}")
-        word.append(f"  {printable(run.name)}", style="dim not bold")
-        lines: list[Any] = [head, word, Text(printable(str(found.headline)))]
+        lines: list[Any] = [head, Text(printable(run.name), style="dim"), _verdict(found)]
         if found.recommended_step is not None:
             lines.append(Text(tr("cli.watch.keep", step=found.recommended_step)))
         ago = time.monotonic() - self._at
@@ -105,9 +103,17 @@ def line(look: Look) -> str:
     if look.evaluation is not None:
         step, loss = look.evaluation
         parts.append(tr("cli.live.eval", loss=loss, step=step))
-    parts.append(tr(f"report.verdict.{found.verdict.value}"))
-    text = tr("report.list_comma").join(parts)
-    return f"{text}  {printable(str(found.headline))}" if look.changed else text
+    if look.changed:
+        return f"{tr('report.list_comma').join(parts)}  {_verdict(found)}"
+    return tr("report.list_comma").join([*parts, tr(f"report.verdict.{found.verdict.value}")])
+
+
+def _verdict(found: Diagnosis) -> Text:
+    """The verdict and its sentence; most sentences begin with the verdict, which is then not said before them."""
+    word, sentence = tr(f"report.verdict.{found.verdict.value}"), printable(str(found.headline))
+    text = Text(sentence if word in sentence else f"{word}  {sentence}")
+    text.highlight_words([word], style=f"bold {STYLE[found.verdict.value]}")
+    return text
 
 
 def _steps(step: int, planned: float | None) -> str:

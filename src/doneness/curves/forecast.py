@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 
 MIN_POINTS = 4
 _WANDER, _DOUBT, _HEAVY = 3.0, 0.25, 1.3
+_MISFIT = 0.002  # of the loss: no curve follows a law more closely
 _FAN = 24
 
 
@@ -61,7 +62,9 @@ class LossForecast:
     def interval(self, level: float = 0.9) -> tuple[float, float]:
         """Two-sided interval of `gain`."""
         z = NormalDist().inv_cdf(0.5 + level / 2.0)
-        return self.gain - z * float(self.sd[-1]), min(self.gain + z * float(self.sd[-1]), self.level)
+        low, high = self.gain - z * float(self.sd[-1]), self.gain + z * float(self.sd[-1])
+        # A likelihood's loss cannot fall below zero; a loss that has been there may.
+        return low, min(high, self.level) if self.level > 0 else high
 
     def fan(self, level: float = 0.9) -> tuple[Floats, Floats]:
         """Bounds of a single evaluation at each step, the noise of the last one included; not below zero."""
@@ -69,7 +72,8 @@ class LossForecast:
         # Nothing is uncertain about what has been seen: the noise comes in with the distance.
         share = (self.steps - self.steps[0]) / max(float(self.steps[-1] - self.steps[0]), 1e-9)
         half = z * np.sqrt(self.sd**2 + share * (_HEAVY * self.noise) ** 2)
-        return np.maximum(self.mean - half, 0.0), self.mean + half
+        low = self.mean - half
+        return np.maximum(low, 0.0) if self.level > 0 else low, self.mean + half
 
     def to_gain(self, sure: float | None = None) -> float:
         """How far below the best so far the loss may come on the way; negative where it stays above.
@@ -126,5 +130,6 @@ def _course(law: Law, at: Place, ahead: Floats, points: int) -> tuple[Floats, Fl
     """Expected loss at each place and the standard deviation of its change."""
     change, spread = law.change(at)
     distance = np.log(ahead / ahead[0])
-    sd = np.sqrt(spread**2 + (_WANDER * law.sigma) ** 2 * distance + (_DOUBT * change) ** 2)
+    misfit = (_MISFIT * law.level) ** 2 + (_WANDER * law.sigma) ** 2
+    sd = np.sqrt(spread**2 + misfit * distance + (_DOUBT * change) ** 2)
     return law.level + change, _HEAVY * widening(points) * sd

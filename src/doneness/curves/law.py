@@ -28,10 +28,10 @@ Place = tuple[Floats, Floats, Floats]  # S1, S2, and steps over the steps done
 # Large exponents with a large offset are nearly exponentials: curves that settle for good.
 _ALPHA, _OFFSET = (
     np.tile(grid.ravel(), 2)
-    for grid in np.meshgrid((0.1, 0.3, 0.7, 1.5, 4.0, 10.0), (0.01, 0.1, 0.4, 1.0), indexing="ij")
+    for grid in np.meshgrid((0.1, 0.3, 0.7, 1.5, 4.0, 10.0, 30.0), (0.01, 0.1, 0.4, 1.0), indexing="ij")
 )  # the offset is a share of the distance travelled
 _MAY_RISE = np.arange(_ALPHA.size) >= _ALPHA.size // 2  # each member once without the rise and once with it
-_PRICE = 2.0  # in χ², of letting the loss rise
+_PRICE, _FORBIDDEN = 2.0, 1e4  # in χ², of letting the loss rise
 _ANNEAL = 0.005  # prior sd of C as a share of the loss [H]
 _RISE = 0.1  # prior sd of B: a loss may rise by a tenth while the way travelled doubles [H]
 _FAR = 0.5  # an evaluation this share above the present level counts half
@@ -114,7 +114,10 @@ def fit_law(step: Floats, loss: Floats, rate: Rate | None) -> Law:
     free = np.maximum(weight.sum(axis=1) - 2.0 - (coef[:, 3] > 0), 1.0)
     rms = np.sqrt((weight * residual**2).sum(axis=1) / free)
     sigma = max(float(rms.min()), floor, _QUIET * noise)
-    chi2 = float(trust.sum()) * (np.maximum(rms, floor) / sigma) ** 2 + _PRICE * _MAY_RISE
+    chi2 = float(trust.sum()) * (np.maximum(rms, floor) / sigma) ** 2
+    # A loss that still makes new lows shows no rise, whatever bend of it a rise might mend.
+    lower = loss.size > 3 and median <= float(loss[:-3].min())
+    chi2 = chi2 + (_FORBIDDEN if lower else _PRICE) * _MAY_RISE
     share = np.exp(-0.5 * _TEMPER * (chi2 - chi2.min()))
     share /= share.sum()
     fitted = float(share @ (_design(clock, clock.now)[:, 0] * coef).sum(axis=1))

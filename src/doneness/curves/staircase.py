@@ -22,7 +22,7 @@ from doneness.curves.student import t_cdf, t_quantile
 
 Floats = NDArray[np.float64]
 
-_MANY = 40_000  # rows; more are averaged in groups first
+_MANY, _ENOUGH, _AN_EPOCH = 40_000, 8_000, 400  # rows; more are averaged in groups first
 LEAST = 10  # rows on either side of an edge
 _OPENING = 1.0 / 3.0  # of the first epoch
 _HUBER = 1.5  # robust standard deviations
@@ -115,8 +115,9 @@ def staircase(
     at, y, number = (0.5 * (at + begun))[whole], y[whole], number[whole].astype(np.int64)
     if y.size < 2 * least:
         return None
-    if y.size > _MANY:
-        at, y, number = _averaged(at, y, number)
+    many = min(_MANY, max(_ENOUGH, _AN_EPOCH * np.unique(number).size))
+    if y.size > many:
+        at, y, number = _averaged(at, y, number, many)
     found = [
         each
         for edge in _edges(number, least)
@@ -125,9 +126,9 @@ def staircase(
     return _together(found, y) if found else None
 
 
-def _averaged(at: Floats, y: Floats, number: NDArray[np.int64]) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """Means of as many rows in a row as leave about `_MANY`, within an epoch: more rows tell nothing more."""
-    size = -(-y.size // _MANY)
+def _averaged(at: Floats, y: Floats, number: NDArray[np.int64], many: int) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Means of as many rows in a row as leave about `many`, within an epoch: more rows tell nothing more."""
+    size = -(-y.size // many)
     first = np.flatnonzero(np.append(True, np.diff(number) != 0))
     place = np.arange(y.size) - np.repeat(first, np.diff(np.append(first, y.size)))
     begin = np.flatnonzero(place % size == 0)

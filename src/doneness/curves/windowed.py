@@ -22,6 +22,8 @@ _BLOCK = 8192
 _ROUNDS = 2
 _OPENING = 64  # rows from the start that settle the width
 _NARROWEST, _WIDEST = 13, 49  # rows in a window
+_FEWEST = 12  # rows under which a log has no trend
+_SHARE = 3  # a window holds at most one row in three, or it would draw a line through a bend
 _ERROR = 0.02  # of the loss: the standard error of the trend that the width aims at
 _TRICUBE = 1.417  # variance of a tricube mean of m rows is 1.417 σ²/m (∫K² over its window)
 
@@ -34,38 +36,42 @@ class Window(NamedTuple):
 
 
 class _Bins(NamedTuple):
-    """Mean place, median value and number of points of every bin that holds any."""
+    """Mean place, median value, number of points, lowest and highest value of every bin that holds any."""
 
     x: Floats
     y: Floats
     rows: Floats
+    low: Floats
+    high: Floats
 
 
 def usual_window(x: ArrayLike, y: ArrayLike) -> Window | None:
     """The width that makes the trend about as sure as 2 % of the loss, between 13 and 49 rows.
 
-    Noise and distance of the rows are read off the first 64 usable ones (their second differences, so that the
-    fall of the loss is no noise), and nothing later: a run that grows keeps its width. A longer window would
-    draw a noisy loss smoother and lie about where it bends.
+    A short log, of fewer rows than three such windows, narrows it to a third of its rows. Noise and distance of
+    the rows are read off the first 64 usable ones (their second differences, so that the fall of the loss is no
+    noise), and nothing later: a run that grows beyond three windows keeps its width. A longer window would draw
+    a noisy loss smoother and lie about where it bends.
 
     Args:
         x: positions, ascending; shape (n,).
         y: values; shape (n,). Non-finite values are left out.
 
     Returns:
-        None with fewer than four usable points, or where all lie at one place.
+        None with fewer than twelve usable points, or where all lie at one place.
     """
     u, v = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    keep = np.flatnonzero(np.isfinite(u) & np.isfinite(v))[:_OPENING]
+    usable = np.flatnonzero(np.isfinite(u) & np.isfinite(v))
+    keep = usable[:_OPENING]
     u, v = u[keep], v[keep]
     gaps = np.diff(u)
-    if u.size < 4 or not (gaps > 0).any():
+    if usable.size < _FEWEST or not (gaps > 0).any():
         return None
     # Var(y₋₁ − 2y₀ + y₁) = 6σ²; a median absolute deviation is σ/1.4826.
     sigma = 1.4826 * float(np.median(np.abs(np.diff(v, 2)))) / np.sqrt(6.0)
     level = float(np.median(np.abs(v)))
     wanted = _TRICUBE * (sigma / (_ERROR * level)) ** 2 if level > 0 else float(_NARROWEST)
-    rows = int(np.clip(round(wanted), _NARROWEST, _WIDEST))
+    rows = min(int(np.clip(round(wanted), _NARROWEST, _WIDEST)), usable.size // _SHARE)
     return Window(_rounded(rows * float(np.median(gaps[gaps > 0]))), rows)
 
 
@@ -94,6 +100,9 @@ def windowed(u: Floats, v: Floats, width: float) -> tuple[Floats, Floats, Floats
     fitted, _ = _lines(bins, trust, bins.x, width)
     at = _places(u, bins.x, width)
     mid, half = _lines(bins, trust, at, width, (bins.y - fitted) ** 2)
+    # At the ends, and beside a steep fall whose rows were taken for outliers, a line may leave the data it is
+    # fitted to: the trend never shows a loss that none of its window came near.
+    mid = np.clip(mid, *_range(bins, at, width))
     drawn = np.isfinite(mid)
     return at[drawn], mid[drawn], half[drawn]
 
@@ -121,7 +130,8 @@ def _binned(u: Floats, v: Floats, size: float) -> _Bins:
     first = np.flatnonzero(np.append(True, np.diff(bin_of) > 0))
     count = np.diff(np.append(first, u.size))
     middle = (value[first + (count - 1) // 2] + value[first + count // 2]) / 2.0
-    return _Bins(np.add.reduceat(place, first) / count, middle, count.astype(np.float64))
+    x = np.add.reduceat(place, first) / count
+    return _Bins(x, middle, count.astype(np.float64), value[first], value[first + count - 1])
 
 
 def _neighbours(x: Floats, at: Floats, width: float) -> tuple[Ints, NDArray[np.bool_]]:
@@ -136,6 +146,18 @@ def _near_medians(bins: _Bins, width: float) -> Floats:
     """Medians over a third of the window: a spike must not bend the first fit that is to judge it."""
     parts = [_medians(bins.y, *_neighbours(bins.x, part, width / 3.0)) for part in _blocks(bins.x)]
     return np.concatenate(parts)
+
+
+def _range(bins: _Bins, at: Floats, width: float) -> tuple[Floats, Floats]:
+    """Lowest and highest value in the window around each place; ±∞ where it holds none."""
+    low, high = [], []
+    for part in _blocks(at):
+        table, there = _neighbours(bins.x, part, width)
+        low.append(np.where(there, bins.low[table], np.inf).min(axis=1, initial=np.inf))
+        high.append(np.where(there, bins.high[table], -np.inf).max(axis=1, initial=-np.inf))
+    lowest, highest = np.concatenate(low), np.concatenate(high)
+    held = highest >= lowest
+    return np.where(held, lowest, -np.inf), np.where(held, highest, np.inf)
 
 
 def _trust(bins: _Bins, fitted: Floats, width: float) -> Floats:

@@ -28,6 +28,7 @@ from doneness.runs import LEARNING_RATE, ExampleLosses, Run
 
 Floats = NDArray[np.float64]
 _PREFERENCE = {"dpo", "orpo", "kto", "simpo", "cpo", "ipo", "grpo", "ppo", "rloo", "reward"}
+_SPENT = 0.05  # of the peak rate
 _TOLD_BY = ("reward", "logps", "/kl", "completion_length")
 
 
@@ -162,11 +163,13 @@ class Case:
 
     @property
     def recovering(self) -> bool:
-        """Whether no evaluation of the last third comes near the best: a fall there only makes up for a rise."""
+        """Whether the last third brought no new best: a fall there only makes up for a rise."""
         if self.loss.size < 3:
             return False
-        late = self.loss[self.step >= 2.0 / 3.0 * self.step[-1]]
-        return bool(late.min() > self.loss.min() + 2.0 * self.epsilon)
+        late = self.step >= 2.0 / 3.0 * self.step[-1]
+        if late.all():
+            return False
+        return bool(self.loss[late].min() > self.loss[~late].min() - self.epsilon / 2.0)
 
     @cached_property
     def preference(self) -> bool:
@@ -183,13 +186,15 @@ class Case:
     def steps_per_epoch(self) -> float | None:
         """Optimizer steps in one pass over the data, told or read off the epoch column."""
         told = self.run.number("steps_per_epoch")
-        if told is not None and told > 0:
-            return told
         for column in (self.run.train, self.run.evals):
             if column is not None and len(column):
                 known = np.isfinite(column.epoch) & (column.epoch > 0) & (column.step > 0)
                 if known.any():
-                    return float(column.step[known][-1] / column.epoch[known][-1])
+                    seen = float(column.step[known][-1] / column.epoch[known][-1])
+                    # What the log shows counts where a fact of the plan (max_steps over epochs) says otherwise.
+                    return told if told is not None and told > 0 and abs(told / seen - 1.0) < 0.2 else seen
+        if told is not None and told > 0:
+            return told
         return None
 
     @property
@@ -212,6 +217,9 @@ class Case:
         ahead = 0.5 * now if epoch is None else min(max(epoch, 0.1 * now), now)
         steps = max(1, round(ahead))
         key = "epoch" if epoch is not None and abs(steps - epoch) < 1.0 else "more"
+        if self.rate_now is not None and self.rate_now < _SPENT:
+            # At a rate of nearly zero nothing moves: what is foreseen is a run that was planned longer.
+            key = "longer"
         return now + steps, say(f"diagnose.horizon.{key}", steps=steps)
 
     @cached_property

@@ -34,11 +34,11 @@ class Params:
     alpha: float = 0.05
     gain_share: float = 0.005
     gain_nats: float = 0.005
-    nats_cap: float = 0.02
+    nats_cap: float = 0.01
     min_steps: int = 100
     min_evals: int = 5
     forecast_level: float = 0.9
-    sure: float = 0.725
+    sure: float = 0.65
     watched: bool = False
     high_rate: float = 0.2
     power: float = 0.8

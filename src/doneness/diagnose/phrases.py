@@ -126,7 +126,8 @@ def _since_best(talk: Talk) -> Message:
         place = int((case.step <= first).sum()) - 1
         # As a share of the loss it is held against, as everywhere else on the screen.
         change = float(case.loss[-1] - case.loss[place]) / (abs(float(case.loss[place])) or 1.0)
-        return say("diagnose.since.means", step=first, change=change, evals=int(case.loss.size))
+        moved = "moved" if abs(float(case.loss[-1] - case.loss[place])) > 2.0 * case.epsilon else "means"
+        return say(f"diagnose.since.{moved}", step=first, change=change, evals=int(case.loss.size))
     row = int((table.step <= first).sum()) - 1
     if row >= len(table.step) - 1:
         return say("diagnose.since.latest", step=first, n=int(table.tokens.size))
@@ -164,15 +165,15 @@ def _why_undecided(talk: Talk) -> Message:
         return say("diagnose.both", first=say("diagnose.undecided.train_only"), second=seen.message)
     if talk.overfit.status is Status.WARN:
         return talk.overfit.message
+    if 2 <= talk.case.loss.size < talk.case.params.min_evals and talk.found["CV03"].status is Status.UNSURE:
+        return talk.found["CV03"].message
+    if talk.found["CV06"].status is Status.UNSURE:
+        return talk.found["CV06"].message
     if talk.case.recovering:
         best = int(talk.case.loss.argmin())
         lowest = float(talk.case.loss[best])
         share = (float(talk.case.loss[-1]) - lowest) / (abs(lowest) or 1.0)
         return say("diagnose.undecided.recovering", step=int(talk.case.step[best]), share=share)
-    if 2 <= talk.case.loss.size < talk.case.params.min_evals and talk.found["CV03"].status is Status.UNSURE:
-        return talk.found["CV03"].message
-    if talk.found["CV06"].status is Status.UNSURE:
-        return talk.found["CV06"].message
     return talk.found["CV04"].message
 
 

@@ -8,11 +8,17 @@ from collections.abc import Iterator
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from doneness.core import Message, say
+from doneness.curves import critical_turn, turning
 from doneness.curves.shares import wilson
+from doneness.curves.turning import MIN_POINTS
 from doneness.diagnose.case import Case
 from doneness.runs import Series
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 _MOST = 8
 _OVERFLOW = 50.0  # exp beyond is no perplexity anybody reads
@@ -26,6 +32,8 @@ _HIGHER = re.compile(
 )
 _LOWER = re.compile(r"wer|cer|ter|mse|mae|rmse|mean_squared_error|mean_absolute_error|perplexity|ppl|bpb|bpc")
 _PROPORTIONS = re.compile(r"acc|accuracy|exact_match|em")
+_RISE = 0.01  # of the lowest loss; less is not worth a line
+_SET = re.compile(r"eval:.+/loss")
 _MSE = re.compile(r"mse|mean_squared_error")
 _RMSE = re.compile(r"rmse")
 
@@ -33,12 +41,54 @@ _RMSE = re.compile(r"rmse")
 def readings(case: Case) -> tuple[Message, ...]:
     """Perplexity, guessing level, metrics with their directions, and where loss and metric disagree.
 
-    Empty for preference and reinforcement learning, whose losses measure nothing of the kind.
+    Of preference and reinforcement learning, whose losses measure nothing of the kind, only that the
+    evaluation loss turned upwards.
     """
-    return () if case.preference else tuple(islice(_all(case), _MOST))
+    return tuple(islice(_of_preference(case) if case.preference else _all(case), _MOST))
+
+
+def _of_preference(case: Case) -> Iterator[Message]:
+    turned = _turned(case, case.step, case.loss)
+    if turned is not None:
+        yield say("diagnose.reading.preference_turned", step=turned[0], share=turned[1])
+
+
+def _other_sets(case: Case) -> Iterator[Message]:
+    """Evaluation sets beside the main one whose loss turned upwards: the verdict does not look at them."""
+    sets = {name[len("eval:") : -len("/loss")]: s for name, s in case.run.series.items() if _SET.fullmatch(name)}
+    main = next((name for name, column in sets.items() if _same(column, case.run.evals)), None)
+    for name, column in sets.items():
+        keep = np.isfinite(column.value)
+        turned = None if name == main else _turned(case, column.step[keep], column.value[keep])
+        if turned is not None:
+            decides = say("diagnose.reading.main_set") if main is None else main
+            yield say("diagnose.reading.set_turned", name=name, step=turned[0], share=turned[1], main=decides)
+
+
+def _same(column: Series, other: Series | None) -> bool:
+    """Whether a set's losses are those that stand for the run."""
+    if other is None or not np.array_equal(column.step, other.step):
+        return False
+    return bool(np.array_equal(column.value, other.value, equal_nan=True))
+
+
+def _turned(case: Case, step: Ints, loss: Floats) -> tuple[int, float] | None:
+    """Step of the lowest loss, and the rise since as a share of it, where two looks in a row show a turn upwards."""
+    n = int(loss.size)
+    if n <= MIN_POINTS:
+        return None
+    low = int(np.argmin(loss))
+    share = float(loss[-1] - loss[low]) / (abs(float(loss[low])) or 1.0)
+    if share <= _RISE:
+        return None
+    critical = critical_turn(n, case.params.watched)
+    looks = (turning(step[:count], loss[:count]) for count in (n - 1, n))
+    certain = all(turn is not None and turn.strength > critical for turn in looks)
+    return (int(step[low]), share) if certain else None
 
 
 def _all(case: Case) -> Iterator[Message]:
+    yield from _other_sets(case)
     yield from _perplexity(case)
     yield from _guessing(case)
     yield from _variance(case)

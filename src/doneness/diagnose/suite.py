@@ -52,9 +52,6 @@ CHECKS: tuple[Check[Case], ...] = (
 )
 
 
-_LATE = 0.75  # of the plan: what is left is short
-
-
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     verdict: Verdict
@@ -117,10 +114,11 @@ def _decide(case: Case, found: dict[str, Finding], findings: tuple[Finding, ...]
     crashed = any(s is Status.ERROR for s in status.values())
     if crashed or status["RN02"] is Status.FAIL or not healthy(CHECKS, findings):
         return _Outcome(Verdict.UNDECIDED, Action.CONTINUE)
-    if status["CV04"] is Status.PASS and status["CV06"] is not Status.UNSURE:
-        late = case.to_plan and case.run.last_step >= _LATE * (case.planned or 0.0)
-        if late and status["CV05"] is Status.PASS:
-            # It falls for certain, yet the little that is left of the plan brings nothing.
+    # A loss that stands above its best, on its way up or down, has settled nowhere.
+    risen = Status.WARN in (status["CV02"], status["CV03"])
+    if status["CV04"] is Status.PASS and status["CV06"] is not Status.UNSURE and not risen:
+        if status["CV05"] is Status.PASS:
+            # It falls for certain, yet what is left brings nothing that matters.
             return _Outcome(Verdict.LEARNING, Action.STOP)
         plateau = found["CV04"].message.key == "diagnose.cv04.plateau"
         return _Outcome(Verdict.CONVERGED, Action.COOLDOWN if plateau else Action.STOP)

@@ -5,22 +5,26 @@ from __future__ import annotations
 from doneness.core import Diagnosis, Finding, Status, language, speaking, tr
 from doneness.core.text import printable
 from doneness.report.decisions import said
+from doneness.report.why import skipped, why_not_best
 
 
 def to_markdown(diagnosis: Diagnosis, lang: str | None = None) -> str:
-    """Verdict, advice, and one table row for every finding; skipped checks in one line each below it."""
+    """Verdict, advice, and one table row for every finding; skipped checks below it, one line a reason."""
     with speaking(lang or language()):
         word = tr(f"report.verdict.{diagnosis.verdict.value}")
         lines = [f"## {_cell(diagnosis.run)}", "", f"**{word}.** {said(diagnosis.headline)}"]
+        why = why_not_best(diagnosis)
+        if why:
+            lines += ["", why]
         if diagnosis.advice:
             lines += ["", said(diagnosis.advice)]
         checked = [f for f in diagnosis.findings if f.status is not Status.SKIPPED]
         if checked:
             heads = [tr(f"report.table.{n}") for n in ("status", "code", "finding")]
             lines += ["", f"| {' | '.join(heads)} |", "| --- | --- | --- |", *(_row(f) for f in checked)]
-        skipped = [f for f in diagnosis.findings if f.status is Status.SKIPPED]
-        if skipped:
-            lines += ["", f"{tr('report.head.missing')}:", "", *(f"- {_cell(said(f.message))}" for f in skipped)]
+        lacking = skipped(diagnosis.findings)
+        if lacking:
+            lines += ["", f"{tr('report.head.missing')}:", "", *(f"- {_cell(text)}" for _, text in lacking)]
         return "\n".join(lines) + "\n"
 
 

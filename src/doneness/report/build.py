@@ -17,6 +17,7 @@ from doneness.report.findings import finding_rows, missing
 from doneness.report.keynumbers import key_numbers
 from doneness.report.numbers import count, general
 from doneness.report.view import ReportView
+from doneness.report.why import why_not_best
 from doneness.runs import Run
 from doneness.runs.probes import Answer, Choice, ProbeTable
 
@@ -64,6 +65,7 @@ def _build(run: Run, diagnosis: Diagnosis, extras: Extras) -> ReportView:
     recipe = extras.recipe if extras.recipe is not None else run.meta.get("recipe")
     questions = side.side_by_side(extras.table, extras.answers)
     first = side.most_telling(questions, chosen)
+    why = why_not_best(diagnosis)
     given = {
         "probes": extras.table is not None,
         "answers": bool(questions),
@@ -81,7 +83,7 @@ def _build(run: Run, diagnosis: Diagnosis, extras: Extras) -> ReportView:
         verdict_word=tr(f"report.verdict.{diagnosis.verdict.value}"),
         headline=said(diagnosis.headline),
         advice=said(diagnosis.advice) if diagnosis.advice else "",
-        reasons=tuple(said(m) for m in extras.choice.reasons) if extras.choice else (),
+        reasons=tuple(said(m) for m in extras.choice.reasons) if extras.choice else (why,) if why else (),
         command=extras.command or next_command(run, diagnosis, extras),
         key_numbers=key_numbers(run, diagnosis, data),
         curve=data,

@@ -17,6 +17,7 @@ from doneness.report.comparison import Compared, Comparison
 from doneness.report.frame import zero_said
 from doneness.report.many import shortened
 from doneness.report.numbers import plain
+from doneness.report.sentence import Sentence
 from doneness.report.terminal import VERDICTS
 from doneness.report.ticks import Scale
 
@@ -26,16 +27,16 @@ _MOST_FACTS = 12
 
 
 def comparison_panel(found: Comparison) -> RenderableType:
-    """Warnings first, then the plot, the table, what it comes to and what differs."""
-    parts: list[RenderableType] = [Text(warning, style="bold red") for warning in found.warnings]
-    parts += [
+    """The plot, the table, what it comes to, the warnings that forbid more, and what differs."""
+    parts: list[RenderableType] = [
         ComparePlot(found),
-        Text(found.chosen, style="dim"),
+        Sentence(found.chosen, style="dim"),
         Text(),
         _table(found),
-        Text(summary(found), style="bold"),
+        Sentence(summary(found), style="bold"),
     ]
-    parts += [Text(note, style="dim") for note in found.notes]
+    parts += [Sentence(warning, style="bold red") for warning in found.warnings]
+    parts += [Sentence(note, style="dim") for note in found.notes]
     if found.differing:
         parts += [Text(), Text(tr("report.compare.differ")), _facts(found)]
     if len(found.differing) > _MOST_FACTS:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from doneness.core import Diagnosis, Message, tr
 from doneness.diagnose.between import (
     Reading,
@@ -18,7 +20,8 @@ from doneness.diagnose.between import (
 )
 from doneness.report.build import written
 from doneness.report.curve import Curve, EvalPoint
-from doneness.runs import Run
+from doneness.report.numbers import general
+from doneness.runs import LEARNING_RATE, Run
 
 # Tokens say what was paid, and two runs of other batch sizes share them; steps every log has.
 PREFERRED = ("tokens", "step")
@@ -123,14 +126,17 @@ def common_place(runs: Sequence[Compared], axis: str) -> float | None:
 
 
 def differing(runs: Sequence[Run]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The facts in which the runs differ, with each run's value; what is absent reads as a dash."""
-    tables = [_flat(run.meta) for run in runs]
+    """The facts in which the runs differ, with each run's value; a dash where one lacks it.
+
+    The learning rate's peak, read off its logged column, comes first. That a log is silent is no difference: at
+    least two runs must name a fact, and not alike.
+    """
+    tables = [_rate(run) | _flat(run.meta) for run in runs]
     names = dict.fromkeys(name for table in tables for name in table)
     found = []
     for name in names:
-        values = tuple(table.get(name, tr("report.compare.absent")) for table in tables)
-        if len(set(values)) > 1:
-            found.append((name, values))
+        if len({table[name] for table in tables if name in table}) > 1:
+            found.append((name, tuple(table.get(name, tr("report.compare.absent")) for table in tables)))
     return tuple(found)
 
 
@@ -173,6 +179,12 @@ def _notes(
     if not warnings and not all(rows_known_alike(runs[0].run, r.run) for r in runs[1:]):
         said.append(tr("report.compare.rows_unknown"))
     return tuple(said)
+
+
+def _rate(run: Run) -> dict[str, str]:
+    column = run.series.get(LEARNING_RATE)
+    values = column.value[np.isfinite(column.value)] if column is not None else np.empty(0)
+    return {tr("report.compare.rate_peak"): general(float(values.max()))} if values.size else {}
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

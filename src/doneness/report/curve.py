@@ -18,7 +18,6 @@ from doneness.runs import LEARNING_RATE, ExampleLosses, Run
 from doneness.runs.run import Floats
 
 AXES = ("step", "tokens", "targets", "epoch", "time")
-_ENOUGH_FOR_TREND = 8
 _MOST_EPOCHS = 200
 _MOST_WINDOWS = 1000
 _MOST_OF_TREND = 500  # points drawn of a trend, highest and lowest of each stretch among them
@@ -177,7 +176,7 @@ def _finite(run: Run, name: str) -> tuple[Line, tuple[int, ...]]:
 
 def _trend(raw: Line) -> tuple[Line | None, Window | None, tuple[float, ...]]:
     """The trend, the window it is taken over, and where it is interrupted."""
-    window = usual_window(raw.step, raw.value) if raw.step.size >= _ENOUGH_FOR_TREND else None
+    window = usual_window(raw.step, raw.value)
     if window is None:
         return None, None, ()
     # A line of more windows than pixels cannot be seen: very long logs double the window, and the legend says so.

@@ -33,6 +33,9 @@ def _level(curve: Curve, point: EvalPoint | None) -> KeyNumber:
     if curve.trend is not None:
         label = tr("report.key.train_loss", step=count(curve.trend.step[-1]))
         return KeyNumber(label, plain(float(curve.trend.value[-1])), tr("report.key.train_only"))
+    if curve.raw.step.size:
+        label = tr("report.key.train_loss", step=count(curve.raw.step[-1]))
+        return KeyNumber(label, plain(float(curve.raw.value[-1])), tr("report.key.train_few"))
     return KeyNumber(tr("report.key.no_loss"), ABSENT, tr("report.key.nothing_logged"))
 
 
@@ -65,6 +68,8 @@ def _gain(run: Run, diagnosis: Diagnosis) -> KeyNumber:
         return KeyNumber(tr("report.key.gain"), ABSENT, tr(f"report.key.{why}"))
     # A gain is a fall of the loss; it is shown as the change of the loss, like the number beside it.
     low, high = sorted((-cast.interval[0] / cast.level, -cast.interval[1] / cast.level))
+    # No forecast can promise more than all of the loss.
+    low, most = (max(low, -1.0), -1.0) if cast.level > 0 else (low, -math.inf)
     interval = between(percent(low, sign=True), percent(high, sign=True))
     detail = tr("report.key.forecast", interval=interval, steps=count(cast.horizon - run.last_step))
     costs = []
@@ -75,4 +80,4 @@ def _gain(run: Run, diagnosis: Diagnosis) -> KeyNumber:
     if costs:
         detail += tr("report.list_comma") + tr("report.list_comma").join(costs)
     label = tr("report.key.gain_to", step=count(cast.horizon))
-    return KeyNumber(label, percent(-cast.gain / cast.level, sign=True), detail)
+    return KeyNumber(label, percent(max(-cast.gain / cast.level, most), sign=True), detail)

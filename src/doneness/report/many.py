@@ -55,14 +55,22 @@ def shortened(text: str, width: int) -> str:
 
 
 def gain_left(diagnosis: Diagnosis) -> str:
-    """What going on would lower the loss by, as an interval in percent; its upper end where it may be nothing."""
+    """What going on would lower the loss by, as an interval in percent of it; a possible rise shows as a minus.
+
+    Where the low end is nothing (and no rise), the upper end alone says it all. No run can lose more than 100 %.
+    """
     cast = diagnosis.forecast
     if cast is None or not cast.level or not all(map(math.isfinite, cast.interval)) or diagnosis.verdict in RISING:
         return ABSENT
     low, high = sorted(100 * v / cast.level for v in cast.interval)
-    if high < 0.05:
+    low, high = (min(low, 100.0), min(high, 100.0)) if cast.level > 0 else (low, high)
+    if low > -0.05 and high < 0.05:
         return tr("report.unit.percent", value="< 0.1")
-    text = between(plain(low, 1), plain(high, 1)) if low >= 0.05 else f"≤ {plain(high, 1)}"
+    if low <= -0.05:
+        digits = 0 if max(-low, high) >= 10 else 1
+        text = between(*(plain(v if round(v, digits) else 0.0, digits) for v in (low, high)))
+    else:
+        text = between(plain(low, 1), plain(high, 1)) if low >= 0.05 else f"≤ {plain(high, 1)}"
     return tr("report.unit.percent", value=text)
 
 

@@ -119,7 +119,11 @@ def rate(svg: Svg, f: Frame, data: Curve) -> None:
     svg.area(points, [(x, bottom) for x, _ in points], opacity="0.6", **fill("grid"))
     svg.line(points, **stroke("muted", 1.4))
     for value, y in ((0.0, bottom), (peak, scale(peak))):
-        svg.add("text", _short(value), x=f.left - 7, y=y + 4, text_anchor="end", font_size=f.size - 1, **fill("muted"))
+        text = _short(value)
+        # On a narrow figure the number is wider than the margin: it starts at the edge and ends at the panel.
+        beside = text_width(text, f.size - 1) <= f.left - 8
+        place = {"x": f.left - 7, "text_anchor": "end"} if beside else {"x": 1, "text_anchor": "start"}
+        svg.add("text", text, y=y + 4, font_size=f.size - 1, **place, **fill("muted"))
     name = tr("report.figure.rate_short" if f.narrow else "report.figure.rate")
     middle = (top + bottom) / 2 + 4
     svg.add("text", name, x=f.right + 12, y=middle, font_size=f.size, font_weight="600", **fill("muted"))

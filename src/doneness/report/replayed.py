@@ -75,11 +75,13 @@ def rules_page(rules: Sequence[RuleSummary], grouped: bool) -> RenderableType:
     counted = tr(
         "report.replay.grouped" if grouped else "report.replay.counted", runs=rules[0].runs, groups=rules[0].groups
     )
+    # Of few there are no intervals, and the sentence says how many they are.
+    averaged = [] if rules[0].groups < FEWEST else [Text(counted, style="dim")]
     return Group(
         rules_table(rules),
         Text(),
         Text(meaning(rules)),
-        Text(counted, style="dim"),
+        *averaged,
         Text(tr("report.replay.limits"), style="dim"),
     )
 

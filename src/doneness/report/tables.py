@@ -15,6 +15,7 @@ from doneness.report.prose import prose
 from doneness.report.view import CheckCell, CheckpointRow, CheckRow, FindingRow, ReportView
 
 CARD_LIMIT = 100_000
+_ONE_LINE = 24
 
 
 def checkpoints(view: ReportView) -> str:
@@ -179,7 +180,9 @@ def _finding(f: FindingRow) -> str:
         f'<td class="n{" none" if c == ABSENT else ""}" data-label="{_t(f"table.{name}")}">{escape(c)}</td>'
         for name, c in zip(names, numbers, strict=True)
     )
-    where = f'<td class="{"" if f.where else "none"}" data-label="{_t("table.where")}">{escape(f.where)}</td>'
+    # A place of a few words is one line, however narrow the column; a list of rows may break.
+    look = "none" if not f.where else "nb" if len(f.where) <= _ONE_LINE else ""
+    where = f'<td class="{look}" data-label="{_t("table.where")}">{escape(f.where)}</td>'
     return (
         f'<tr><td><span class="status st-{f.status}">{escape(f.word)}</span></td>'
         f'<th scope="row"><code>{escape(f.code)}</code></th><td class="text"><p>{prose(f.summary)}</p>{more}</td>'

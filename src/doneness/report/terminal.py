@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from doneness.core import Diagnosis, Finding, Status, tr
+from doneness.core import Diagnosis, Finding, tr
 from doneness.core.text import printable
 from doneness.report.checklist import SIGNS, checklist, legend
 from doneness.report.curve import curve
@@ -20,8 +20,10 @@ from doneness.report.findings import finding_rows
 from doneness.report.keynumbers import key_numbers
 from doneness.report.many import gain_left, labels, line, looked_at, note, shortened
 from doneness.report.numbers import ABSENT, compact, count, plain, signed
+from doneness.report.sentence import Sentence
 from doneness.report.terminal_plot import LossPlot
 from doneness.report.view import CheckCell, ReportView
+from doneness.report.why import skipped, why_not_best
 from doneness.runs import Run
 from doneness.runs.probes import ProbeTable
 
@@ -46,7 +48,9 @@ def diagnosis_panel(run: Run, diagnosis: Diagnosis) -> RenderableType:
     data = curve(run, diagnosis, diagnosis.recommended_step)
     head = Text(tr(f"report.verdict.{diagnosis.verdict.value}"), style=VERDICTS[diagnosis.verdict.value])
     head.append(f"  {printable(run.name)}", style="dim not bold")
-    parts: list[RenderableType] = [head, Text(said(diagnosis.headline)), Text(), LossPlot(data), Text()]
+    parts: list[RenderableType] = [head, Sentence(said(diagnosis.headline)), Text(), LossPlot(data)]
+    why = why_not_best(diagnosis)
+    parts += [Sentence(why, style="magenta"), Text()] if why else [Text()]
     numbers = _grid()
     for key in key_numbers(run, diagnosis, data):
         numbers.add_row(key.label, Text(key.value, style="bold"), Text(key.detail, style="dim"))
@@ -55,33 +59,32 @@ def diagnosis_panel(run: Run, diagnosis: Diagnosis) -> RenderableType:
         parts.append(findings_table(diagnosis.findings))
     if diagnosis.readings:
         parts.append(Text(tr("report.head.readings"), style="dim"))
-        parts += [Text(f"  {said(reading)}", style="dim") for reading in diagnosis.readings]
+        parts += [Sentence(f"  {said(reading)}", style="dim") for reading in diagnosis.readings]
     if diagnosis.advice:
-        parts += [Text(), Text(tr("report.term.next", text=said(diagnosis.advice)), style="bold")]
+        parts += [Text(), Sentence(tr("report.term.next", text=said(diagnosis.advice)), style="bold")]
     told = [printable(" ".join(note.split())) for note in (*run.notes, *run.faults)]
     if told:
         parts.append(Text())
-        parts += [Text(note, style="dim") for note in told[:_NOTES]]
+        parts += [Sentence(note, style="dim") for note in told[:_NOTES]]
     if len(told) > _NOTES:
         parts.append(Text(tr("report.term.more_notes", n=len(told) - _NOTES), style="dim"))
     return Group(*parts)
 
 
 def findings_table(findings: Sequence[Finding]) -> RenderableType:
-    """Status word, code and sentence of each finding, gravest first; skipped ones last, dim."""
+    """Status word, code and sentence of each finding, gravest first; skipped ones last, dim, one line a reason."""
     table = _table("status", "code", "finding")
     # Chinese has no spaces to break at; folding keeps every character.
     table.columns[2].ratio, table.columns[2].overflow = 1, "fold"
     table.expand = True
     for row in finding_rows(tuple(findings)):
-        text = Text(row.summary)
+        text = Sentence(row.summary)
         if row.advice:
             text.append(f" {row.advice}", style="dim")
         table.add_row(Text(row.word, style=STATUSES[row.status]), row.code, text)
-    for finding in findings:
-        if finding.status is Status.SKIPPED:
-            word = Text(tr("report.status.skipped"), style="dim")
-            table.add_row(word, finding.code, Text(said(finding.message), style="dim"))
+    for codes, sentence in skipped(findings):
+        word = Text(tr("report.status.skipped"), style="dim")
+        table.add_row(word, codes[0] if len(codes) == 1 else "", Sentence(sentence, style="dim"))
     return table
 
 

@@ -23,6 +23,9 @@ LEARNING_RATE = "train/learning_rate"
 GRAD_NORM = "train/grad_norm"
 
 _LARGEST = 1e30  # a logged value beyond is an overflow in all but name; squares of it would overflow
+_KNOWN_AT_END = frozenset(
+    ("train_seconds", "train_runtime", "total_flos", "train_loss", "final_train_loss", "final_eval_loss", "best_step")
+)
 _FARTHEST = 1e18  # tokens or seconds beyond are damage
 
 
@@ -232,11 +235,22 @@ class Run:
         return float(value) if abs(value) <= _FARTHEST else None
 
     def until(self, step: int) -> Run:
-        """The run as it was at `step`: nothing later is left in it."""
+        """The run as it was at `step`: nothing later is left in it.
+
+        Where later rows are cut off, so is what only the end of a run tells: how long it took, its best step
+        and its final losses, that it ended; and `damage`, as nobody knows which of the lost rows lay before
+        `step` (0 of 0 rows: not counted). `planned_steps` stays: it is the plan. That a later resume changed
+        the plan cannot be told from the last state file alone, and `notes` speak of the whole file.
+        """
+        later = [*(e.step for e in self.events), *(c.step for c in self.checkpoints), *self.example_steps]
+        if step >= max([self.last_step, *later]):
+            return self
         return replace(
             self,
+            meta={key: fact for key, fact in self.meta.items() if key not in _KNOWN_AT_END},
             series={name: part for name, s in self.series.items() if len(part := s.upto(step))},
-            events=tuple(e for e in self.events if e.step <= step),
+            events=tuple(e for e in self.events if e.step <= step and e.kind != "end"),
+            damage=Damage(),
             checkpoints=tuple(c for c in self.checkpoints if c.step <= step),
             example_steps=tuple(s for s in self.example_steps if s <= step),
         )

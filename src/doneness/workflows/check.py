@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from doneness.core import Diagnosis, DonenessError
@@ -14,6 +14,7 @@ from doneness.runs.probes import Choice, ProbeTable, load_table
 from doneness.workflows.gather import Unreadable, gather
 from doneness.workflows.rules import params_of
 from doneness.workflows.train import recipe_of
+from doneness.workflows.twins import without_twins
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,10 @@ def check_all(
         progress: told how many runs are judged, and how many there are.
     """
     found = gather(paths, mapping)
+    runs = without_twins(found.runs)
     judged, lost = [], list(found.unreadable)
-    for done, run in enumerate(found.runs):
-        progress(done, len(found.runs))
+    for done, run in enumerate(runs):
+        progress(done, len(runs))
         try:
             judged.append(judge(run, params, until))
         except DonenessError as error:  # its own recipe or its probes are damaged
@@ -77,7 +79,7 @@ def check(path: str | Path, params: Params | None = None, until: int | None = No
     Args:
         path: a run folder, an output or checkpoint folder, or a log file.
         params: thresholds; by default those of the run's own recipe, else the usual ones.
-        until: judge the runs as they were at this step.
+        until: judge the runs as they were at this step; what is later is in no run that is returned.
 
     Raises:
         UnreadableError: nothing there that can be read.
@@ -86,14 +88,29 @@ def check(path: str | Path, params: Params | None = None, until: int | None = No
 
 
 def judge(run: Run, params: Params | None = None, until: int | None = None) -> Judged:
-    """Diagnose a run, with the checkpoints barred that its probes showed to do harm."""
+    """Diagnose a run, with the checkpoints barred that its probes showed to do harm.
+
+    With `until`, run and probes are cut there as well: whatever is shown of them ends where the verdict does.
+    """
     chosen = params or _own_params(run)
-    found = diagnose(run, chosen, until)
     table = load_table(run.path) if run.kind == "journal" and run.path is not None else None
+    if until is not None:
+        run, table = run.until(until), _asked_until(table, until)
+    found = diagnose(run, chosen)
     vetoed = barred(table, found.sweet_spot.steps if found.sweet_spot else ())
     if vetoed:
-        found = diagnose(run, chosen, until, barred=vetoed)
+        found = diagnose(run, chosen, barred=vetoed)
     return Judged(run, found, table, explain(found, run, table, vetoed))
+
+
+def _asked_until(table: ProbeTable | None, step: int) -> ProbeTable | None:
+    if table is None:
+        return None
+    steps = tuple(s for s in table.steps if s <= step)
+    if not any(steps):
+        return None  # the base model alone: there is nothing to choose between
+    turning = {name: at if at is not None and at <= step else None for name, at in table.turning.items()}
+    return replace(table, steps=steps, cells=tuple(c for c in table.cells if c.step <= step), turning=turning)
 
 
 def _own_params(run: Run) -> Params | None:

@@ -15,3 +15,14 @@ def at_planned_end(run: Run) -> bool:
     """Whether the run ended, or its log has reached the last step that was planned."""
     planned = run.number("planned_steps")
     return ended(run) or (planned is not None and 0 < planned <= run.last_step)
+
+
+def finished(run: Run) -> bool:
+    """Whether nothing more will be written: at its end, or summed up by the Trainer, which does that last."""
+    return at_planned_end(run) or (run.kind == "hf_trainer" and run.number("train_seconds") is not None)
+
+
+def short_of_plan(run: Run) -> bool:
+    """Whether steps that were planned are missing and nothing tells that the run ended before them."""
+    planned = run.number("planned_steps")
+    return not finished(run) and planned is not None and run.last_step < planned

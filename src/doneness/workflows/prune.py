@@ -1,35 +1,37 @@
 """Which checkpoints of a run can go, and deleting them.
 
 What may go is decided by the diagnosis; what may be touched at all is decided here, by looks: a
-folder checkpoint-N with weights in it, directly below the run, no link. Deleting is a rename to a
+folder checkpoint-N with weights in it and nothing that no trainer writes, directly below the run,
+no link, and none that something kept links to. Deleting is a rename to a
 hidden name and then a removal, so that an interrupted prune leaves no half checkpoint behind that
 a trainer would resume from.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from doneness.core import DonenessError, disk_faults, tr
 from doneness.runs import read
 from doneness.runs.atomic import sync, write_bytes
 from doneness.runs.journal import FILE as JOURNAL
-from doneness.runs.readers import trainer_state
-from doneness.runs.readers.checkpoints import folders, root_of, step_of
+from doneness.runs.readers import files, trainer_state
+from doneness.runs.readers.checkpoints import folders, root_of, states, step_of
 from doneness.workflows.check import Judged, judge
-from doneness.workflows.going import ended
+from doneness.workflows.checkpoint_files import holds_weights, named_step, reached, stranger
+from doneness.workflows.going import finished, short_of_plan
 
 QUIET_SECONDS = 600.0
-_WEIGHTS = re.compile(
-    r"(?:adapter_)?model(?:[-.].*)?\.(?:safetensors|bin)|pytorch_model.*|.+\.distcp|global_step\d+|consolidated.*\.pth"
-)
 _HIDDEN = re.compile(r"\.checkpoint-\d+\.pruned")
+_BEST = re.compile(rb'"best_model_checkpoint"\s*:\s*("(?:[^"\\]|\\.)*")')
+_SPARED = ("foreign", "own_files", "linked")  # untouched, but not for being worth keeping
 _LOGS = (JOURNAL, trainer_state.FILE, "trainer_log.jsonl")
 
 
@@ -39,13 +41,16 @@ class Candidate:
 
     Attributes:
         size: bytes of its files.
-        keep: why it stays: "sweet", "recommended", "best", "last", "foreign"; None where it can go.
+        keep: why it stays: "sweet", "recommended", "best", "last", "foreign", "own_files", "linked"; None
+            where it can go.
+        name: what in it is no checkpoint's, or the link that leads to it.
     """
 
     step: int
     path: Path
     size: int
     keep: str | None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,16 +77,22 @@ class Pruning:
         return sum(c.size for c in self.doomed) + sum(map(size_of, self.leftovers))
 
 
-def plan_prune(path: str | Path, not_last: bool = False, mapping: Mapping[str, str] | None = None) -> Pruning:
+def plan_prune(
+    path: str | Path,
+    not_last: bool = False,
+    mapping: Mapping[str, str] | None = None,
+    unfinished: bool = False,
+) -> Pruning:
     """Decide which checkpoints of the run at `path` can go; nothing is touched.
 
     Args:
         path: a run folder or the output folder of a Hugging Face Trainer.
         not_last: let the last checkpoint go too, where nothing else keeps it; the run cannot be resumed then.
         mapping: column → series name, for tables whose columns are named unusually.
+        unfinished: also a run that is short of its plan and shows no end, once its log is quiet.
 
     Raises:
-        DonenessError: no single run there, still being trained, no sweet spot, or nothing would be left.
+        DonenessError: no single run there, perhaps still being trained, no sweet spot, or nothing would be left.
     """
     place = Path(path)
     if not place.exists():
@@ -94,17 +105,18 @@ def plan_prune(path: str | Path, not_last: bool = False, mapping: Mapping[str, s
     there = folders(root)
     if not there:
         raise DonenessError(tr("workflows.prune.none", path=str(root)))
-    _refuse_going(root, judged)
+    _refuse_going(root, judged, unfinished)
     if judged.diagnosis.sweet_spot is None:
         raise DonenessError(tr("workflows.prune.no_spot", path=str(root), headline=str(judged.diagnosis.headline)))
-    last = _last(there)
-    candidates = tuple(
-        Candidate(step_of(c), c, size_of(c), _reason(c, judged, () if not_last else last)) for c in there
-    )
-    if not any(c.keep not in (None, "foreign") for c in candidates):
+    last = () if not_last else _last(there)
+    best = _best_steps(root, judged)
+    candidates = _candidates(root, [(c, _reason(c, judged, best, last)) for c in there])
+    if not any(c.keep not in (None, *_SPARED) for c in candidates):
         raise DonenessError(tr("workflows.prune.nothing_left", path=str(root)))
-    hidden = tuple(sorted(c for c in root.iterdir() if _HIDDEN.fullmatch(c.name) and _folder(c)))
-    return Pruning(root, judged, candidates, hidden)
+    hidden = sorted(c for c in root.iterdir() if _HIDDEN.fullmatch(c.name) and _folder(c))
+    held = reached(root, hidden)
+    hidden = [c for c in hidden if c not in held]
+    return Pruning(root, judged, candidates, tuple(hidden))
 
 
 def prune(pruning: Pruning) -> int:
@@ -120,9 +132,10 @@ def prune(pruning: Pruning) -> int:
     freed = 0
     for place in pruning.leftovers:
         freed += _remove(place, size_of(place))
+    held = reached(pruning.root, [each.path for each in pruning.doomed])
     for each in pruning.doomed:
-        # Looked at again: between plan and deed it may have been replaced.
-        if not _ours(each.path):
+        # Looked at again: between plan and deed it may have been replaced, filled or linked to.
+        if not _ours(each.path) or each.path in held or stranger(each.path):
             continue
         hidden = each.path.with_name(f".{each.path.name}.pruned")
         with disk_faults(each.path):
@@ -139,8 +152,18 @@ def size_of(folder: Path) -> int:
     return sum((Path(home) / name).lstat().st_size for home, _, files in os.walk(folder) for name in files)
 
 
-def _reason(folder: Path, judged: Judged, last: tuple[Path, ...]) -> str | None:
-    """Why a checkpoint stays; None where it can go."""
+def _candidates(root: Path, reasons: list[tuple[Path, str | None]]) -> tuple[Candidate, ...]:
+    """The checkpoints with why they stay; those that nothing recommends are looked into and looked for."""
+    found = []
+    for place, keep in reasons:
+        own = stranger(place) if keep is None else None
+        found.append(Candidate(step_of(place), place, size_of(place), "own_files" if own else keep, own or ""))
+    held = reached(root, [c.path for c in found if c.keep is None])
+    return tuple(replace(c, keep="linked", name=held[c.path]) if c.path in held else c for c in found)
+
+
+def _reason(folder: Path, judged: Judged, best: frozenset[int], last: tuple[Path, ...]) -> str | None:
+    """Why a checkpoint is worth keeping or none of ours; None where it may go."""
     step, found = step_of(folder), judged.diagnosis
     if not _ours(folder):
         return "foreign"
@@ -148,9 +171,23 @@ def _reason(folder: Path, judged: Judged, last: tuple[Path, ...]) -> str | None:
         return "recommended"
     if found.sweet_spot is not None and found.sweet_spot.first <= step <= found.sweet_spot.last:
         return "sweet"
-    if step == judged.run.number("best_step"):
+    if step in best:
         return "best"  # the Trainer loads it at its end
     return "last" if folder in last else None
+
+
+def _best_steps(root: Path, judged: Judged) -> frozenset[int]:
+    """The Trainer's own best: by step, in its older versions by path alone."""
+    told = judged.run.number("best_step")
+    steps = set() if told is None else {int(told)}
+    # The folder's own state and the newest checkpoint's; older ones name what was best then.
+    for state in states(root, trainer_state.FILE)[:2]:
+        match = _BEST.search(files.content(state))
+        try:
+            steps.add(named_step(str(json.loads(match[1]))) if match else -1)
+        except ValueError:
+            continue
+    return frozenset(steps - {-1})
 
 
 def _last(there: list[Path]) -> tuple[Path, ...]:
@@ -165,19 +202,19 @@ def _ours(folder: Path) -> bool:
     if not _folder(folder) or step_of(folder) < 0:
         return False
     # A run that somebody put inside is a run of its own, however deep it lies.
-    for _, below, files in os.walk(folder):
-        if JOURNAL in files or any(name.startswith("checkpoint-") for name in below):
+    for _, below, names in os.walk(folder):
+        if JOURNAL in names or any(name.startswith("checkpoint-") for name in below):
             return False
-    return any(_WEIGHTS.fullmatch(inside.name) for inside in folder.iterdir())
+    return holds_weights(folder)
 
 
 def _folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def _refuse_going(root: Path, judged: Judged) -> None:
+def _refuse_going(root: Path, judged: Judged, unfinished: bool) -> None:
     """A trainer at work may be about to write, or to resume from, what looks done."""
-    if ended(judged.run):
+    if finished(judged.run):
         return
     there = [place for place in folders(root) if _folder(place)]
     logs = [place / name for place in (root, *there) for name in _LOGS]
@@ -186,6 +223,11 @@ def _refuse_going(root: Path, judged: Judged) -> None:
     if age < QUIET_SECONDS:
         raise DonenessError(
             tr("workflows.prune.going", path=str(root), minutes=max(age, 0.0) / 60, quiet=QUIET_SECONDS / 60)
+        )
+    if short_of_plan(judged.run) and not unfinished:
+        planned = judged.run.number("planned_steps") or 0.0
+        raise DonenessError(
+            tr("workflows.prune.unfinished", path=str(root), step=judged.run.last_step, planned=int(planned))
         )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from doneness.core import DonenessError, tr
 from doneness.diagnose import Params
+from doneness.diagnose.case import Case
 from doneness.runs import Run
 from doneness.runs.readers.checkpoints import root_of
 from doneness.stopping import EvidenceRule, PatienceRule, Replayed, StopRule, replay
@@ -38,6 +39,7 @@ class ReplayedAll:
         rules: a summary for each rule; empty without runs.
         grouped: whether runs were grouped, or each stands for itself.
         left_out: runs with too few evaluations.
+        unsuited: runs of preference or reinforcement learning, whose loss is no measure of what was learnt.
         unreadable: paths that gave no run.
     """
 
@@ -46,6 +48,7 @@ class ReplayedAll:
     grouped: bool
     left_out: list[Run]
     unreadable: list[Unreadable]
+    unsuited: list[Run] = field(default_factory=list)
 
 
 def parse_rule(text: str, params: Params | None = None) -> StopRule:
@@ -72,7 +75,7 @@ def replay_all(
     group: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ReplayedAll:
-    """Replay every rule on every run at `paths` that has at least five evaluations.
+    """Replay every rule on every run at `paths` of likelihood that has at least five evaluations.
 
     Args:
         paths: files, folders, or patterns that no shell expanded.
@@ -86,7 +89,9 @@ def replay_all(
         DonenessError: `group` is no regular expression.
     """
     found = gather(paths, mapping)
-    runs = [run for run in found.runs if len(run.evals or ()) >= LEAST_EVALS]
+    unsuited = [run for run in found.runs if Case(run, Params()).preference]
+    suited = [run for run in found.runs if not any(run is each for each in unsuited)]
+    runs = [run for run in suited if len(run.evals or ()) >= LEAST_EVALS]
     names = _groups(runs, group)
     done = []
     for index, (run, name) in enumerate(zip(runs, names, strict=True)):
@@ -94,8 +99,8 @@ def replay_all(
         done.append(ReplayedRun(run, name, replay(run, rules)))
     summaries = [summarise([each.outcomes[i] for each in done], names) for i in range(len(rules))] if done else []
     grouped = len(set(names)) < len(runs)
-    short = [run for run in found.runs if len(run.evals or ()) < LEAST_EVALS]
-    return ReplayedAll(done, summaries, grouped, short, found.unreadable)
+    short = [run for run in suited if len(run.evals or ()) < LEAST_EVALS]
+    return ReplayedAll(done, summaries, grouped, short, found.unreadable, unsuited)
 
 
 def _groups(runs: Sequence[Run], pattern: str | None) -> list[str]:

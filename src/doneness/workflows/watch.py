@@ -60,6 +60,9 @@ class LogWatcher:
     Attributes:
         fault: why there is nothing to see yet, or None.
         quiet_since: monotonic time of the last change of the log.
+        there: whether there ever was a file.
+        moved: whether the log changed since it was first seen.
+        fired: monotonic time at which a stop was told, or None.
     """
 
     def __init__(
@@ -71,10 +74,12 @@ class LogWatcher:
         self.last: Look | None = None
         self.fault: str | None = None
         self.quiet_since = time.monotonic()
+        self._seen_at = self.quiet_since
         self._read: Print = ()
         self._seen: Print = ()
-        self._first = True
-        self._fired = False
+        self.there = False
+        self.moved = False
+        self.fired: float | None = None
         self._shorter = 0
         self._single: Path | None = None
 
@@ -108,14 +113,36 @@ class LogWatcher:
         """Seconds since the log last changed."""
         return time.monotonic() - self.quiet_since
 
+    def stop_without_news(self, wait: float, over: bool) -> Look | None:
+        """The last look as one that says stop, where no second look can come; once.
+
+        Args:
+            wait: seconds that the log must have stood still, under our eyes.
+            over: whether the run is at its end; else only a log that never moved since we came is taken for over.
+        """
+        last = self.last
+        if last is None or self.fired is not None or last.diagnosis.action is not Action.STOP:
+            return None
+        if self.still_for() < wait or (self.moved and not over):
+            return None
+        self.fired = time.monotonic()
+        self.last = replace(last, changed=False, stop=True)
+        return self.last
+
+    def still_for(self) -> float:
+        """Seconds since the log last changed, those before we came apart."""
+        return time.monotonic() - max(self.quiet_since, self._seen_at)
+
     def _note_change(self, seen: Print) -> None:
         self._seen = seen
         self.quiet_since = time.monotonic()
-        if self._first and seen:
+        self._seen_at = time.monotonic()
+        self.moved = self.there
+        if seen and not self.there:
             # A log that was silent before we came has been silent since its last change.
             newest = max(each[2] for each in seen) / 1e9
             self.quiet_since -= max(0.0, time.time() - newest)
-        self._first = False
+        self.there = self.there or bool(seen)
 
     def _runs(self) -> list[Run]:
         """The runs at the path, the one written last first."""
@@ -134,8 +161,8 @@ class LogWatcher:
         was = before.diagnosis
         same = (was.action, was.verdict) == (diagnosis.action, diagnosis.verdict)
         moved = _clock(run, diagnosis) > _clock(before.run, diagnosis)
-        stop = diagnosis.action is Action.STOP and same and moved and not self._fired
-        self._fired = self._fired or stop
+        stop = diagnosis.action is Action.STOP and same and moved and self.fired is None
+        self.fired = time.monotonic() if stop else self.fired
         return Look(run, diagnosis, others, was.verdict is not diagnosis.verdict, stop)
 
 

@@ -7,9 +7,9 @@ that only falls, by more standard errors than chance gives in 4 % of flat or set
 looks together, where a run is watched); the middle one of the last three evaluations lies above the
 best by the smallest gain that matters; and the Theil–Sen slope of the last five does not point
 down: a rise that falls again is not overfitting. Where there are per-example losses the latest and
-the best evaluation must differ on the same examples as well. Four or five evaluations show only a
-fall and a rise without a break, the rise over two of them to 4 %, or over three to 3 % (twice that
-where a run is watched); three only two rises of 5 % each; fewer show nothing.
+the best evaluation must differ on the same examples as well. Three to five evaluations
+show only a fall and a rise without a break: two rises of 5 % each, or two to 4 % after two falls, or three to 3 %
+(twice that where a run is watched); fewer show nothing.
 
 Source: convex regression (curves/turning.py); critical values by simulation, docs/design/log.md.
 """
@@ -29,7 +29,7 @@ CODE = "CV03"
 _TURN, _TAIL, _LEAST = 6, 5, 3
 _PLAIN = ((2, 0.04), (3, 0.03))  # evaluations that rise one after the other, and how far
 _PLAIN_WATCHED = ((2, 0.08), (3, 0.06))
-_STEEP = 0.05  # each rise, where three evaluations are all there is
+_STEEP, _RISES = 0.05, 3  # each of two rises, or so many of any size
 _SURE, _Z = 0.05, 1.645
 
 Floats = NDArray[np.float64]
@@ -116,9 +116,12 @@ def _plain(loss: Floats, best: int, watched: bool) -> bool:
     rise = float(loss[-1] - loss[best]) / (abs(float(loss[best])) or 1.0)
     if not ((np.diff(loss[: best + 1]) < 0).all() and (since > 0).all()):
         return False
-    if loss.size == _LEAST:
-        return since.size == 2 and bool((since > _STEEP * np.abs(loss[best:-1])).all())
-    return any(since.size >= count and rise >= far for count, far in (_PLAIN_WATCHED if watched else _PLAIN))
+    if since.size == 2 and (since > _STEEP * np.abs(loss[best:-1])).all():
+        return True
+    # So few evaluations do not tell the noise: only a whole fall and a whole rise are no chance.
+    steps = _PLAIN_WATCHED if watched else _PLAIN
+    whole = since.size >= _RISES or (best >= 2 and since.size >= 2)
+    return whole and any(since.size >= count and rise >= far for count, far in steps)
 
 
 CHECK: Check[Case] = Check(CODE, _judge, _missing)

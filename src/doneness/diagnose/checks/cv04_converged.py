@@ -44,7 +44,7 @@ def _judge(case: Case) -> Finding:
     low, top = found.interval(params.forecast_level)
     numbers = {
         "horizon": name,
-        "gain": gain / level,
+        "gain": found.gain / level,
         "low": low / level,
         "high": top / level,
         "upper": max(upper, 0.0) / level,
@@ -56,7 +56,7 @@ def _judge(case: Case) -> Finding:
     status, key, advice = _outcome(gain, low, upper, eps, high)
     evidence = {"method": found.method, "anneal": found.anneal, "noise": found.noise, "rate": case.rate_now}
     where, n = Where(step=found.horizon), found.points
-    return Finding(CODE, status, say(key, **numbers), gain, (low, top), eps, n, where, advice, evidence)
+    return Finding(CODE, status, say(key, **numbers), found.gain, (low, top), eps, n, where, advice, evidence)
 
 
 def _stays(case: Case) -> bool:
@@ -68,7 +68,7 @@ def _outcome(gain: float, low: float, upper: float, eps: float, high: bool) -> t
     if upper < eps:
         if high:
             return Status.PASS, "diagnose.cv04.plateau", say("diagnose.cv04.cooldown_advice")
-        return Status.PASS, "diagnose.cv04.converged", None
+        return Status.PASS, f"diagnose.cv04.{'converged' if upper > 0 else 'spent'}", None
     if low > eps and gain > eps:
         return Status.WARN, "diagnose.cv04.left", None
     return Status.UNSURE, "diagnose.cv04.wide", None

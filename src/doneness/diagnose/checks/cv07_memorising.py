@@ -55,7 +55,7 @@ def _finding(case: Case, found: Staircase) -> Finding:
     numbers = {
         "fall": found.total / scale,
         "low": low / scale,
-        "high": high / scale,
+        "high": min(high / scale, 1.0),  # a loss has no more to lose than all of it
         "edges": len(found.drops),
         "rows": found.rows,
     }

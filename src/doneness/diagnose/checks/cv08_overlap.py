@@ -30,6 +30,7 @@ from doneness.diagnose.case import Case
 
 CODE = "CV08"
 _LEAST_EVALS, _LEAST_LATER, _LEAST_TRAIN = 3, 2, 3
+_MOST_EVALS = 200  # more say nothing more
 _SHARE, _ERRORS = 0.05, 2.0
 _LEAST_EDGE = 4  # evaluations on either side of an edge
 _LIKE_TRAIN = 0.5
@@ -138,6 +139,9 @@ def _held(case: Case) -> _Held | None:
     if at.size < _LEAST_EVALS:
         return None
     reach = float(np.median(np.diff(at, prepend=0))) / 2.0
+    if at.size > _MOST_EVALS:
+        some = np.unique(np.linspace(0, at.size - 1, _MOST_EVALS).round().astype(np.int64))
+        at, loss = at[some], loss[some]
     gaps, sure, kept, levels = [], [], [], []
     begins, ends = np.searchsorted(step, at - reach), np.searchsorted(step, at + reach, side="right")
     for here, evaluated, begin, end in zip(at, loss, begins, ends, strict=True):

@@ -61,8 +61,12 @@ def _judge(case: Case) -> Finding:
 
 
 def _over(case: Case) -> bool:
-    """Whether the log says that the training has ended; a run still going has been cut by nobody."""
-    return case.run.number("train_seconds") is not None or any(e.kind == "end" for e in case.run.events)
+    """Whether the log says that the training has ended; a run still going has been cut by nobody.
+
+    `Run.until` takes away what only the end tells, so a look at an earlier step finds a run under way.
+    """
+    told = [e.kind for e in case.run.events if e.kind in ("start", "resume", "end")]
+    return case.run.number("train_seconds") is not None or bool(told and told[-1] == "end")
 
 
 def _early(case: Case, rate: Rate, planned: float | None) -> Finding | None:

@@ -2,9 +2,11 @@
 
 What it finds: NaN or infinite losses (also those a trainer logs as 0.0), a loss worse than
 guessing before training, evaluation without target tokens, a loss near zero at once (the answer
-leaks into the prompt, or labels are masked), gradients that are exactly zero.
+leaks into the prompt, or labels are masked), nothing but losses of exactly 0.0, gradients that are
+exactly zero.
 
-How: plain comparisons, no statistics. A fault that has passed (a single overflow) is a warning.
+How: plain comparisons, no statistics. A fault that has passed (a single overflow, or the first rows
+of a short log) is a warning.
 
 Source: chance level ln V; `logging_nan_inf_filter` of transformers.
 """
@@ -12,7 +14,7 @@ Source: chance level ln V; `logging_nan_inf_filter` of transformers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -25,6 +27,7 @@ _LEAK, _LEAK_STEPS, _FAR = 0.01, 20, 10.0
 _ZERO_GRADS = 5
 _RECOVERED = 5  # finite rows after the last fault
 _RARE = 0.05
+_SINCE = 2  # finite rows after faults of the first rows of a short log
 
 
 def _missing(case: Case) -> Message | None:
@@ -37,6 +40,7 @@ def _judge(case: Case) -> Finding:
         _hidden,
         _no_targets,
         _chance,
+        _zeros,
         _leak,
         _no_gradient,
     )
@@ -49,6 +53,11 @@ def _judge(case: Case) -> Finding:
 
 
 def _not_finite(case: Case) -> Finding | None:
+    found = list(_of_columns(case))
+    return next((f for f in found if f.status is Status.FAIL), found[0] if found else None)
+
+
+def _of_columns(case: Case) -> Iterator[Finding]:
     for name in ("train", "eval"):
         column = case.run.train if name == "train" else case.run.evals
         if column is None or not len(column):
@@ -59,8 +68,9 @@ def _not_finite(case: Case) -> Finding | None:
             label = say(f"diagnose.rn01.of_{name}")
             message = say("diagnose.rn01.nan", step=step, count=int(bad.sum()), rows=len(column), which=label)
             status = _severity(bad) if name == "train" else _of_evaluations(case, bad)
-            return _fault(message, step, status, int(bad.sum()), _nan_advice(case, name, bool(bad[0])))
-    return None
+            passed = name == "train" and status is Status.WARN and bool(bad[0])
+            advice = "diagnose.rn01.nan_passed_advice" if passed else _nan_advice(case, name, bool(bad[0]))
+            yield _fault(message, step, status, int(bad.sum()), advice)
 
 
 def _nan_advice(case: Case, name: str, from_start: bool) -> str:
@@ -107,6 +117,16 @@ def _chance(case: Case) -> Finding | None:
     return None
 
 
+def _zeros(case: Case) -> Finding | None:
+    """Not one loss other than 0.0: what is logged may be no loss at all."""
+    step, value = case.train
+    n = int(value.size + case.loss.size)
+    if case.preference or not n or value.any() or case.loss.any():
+        return None
+    at = int((step if value.size else case.step)[0])
+    return _fault(say("diagnose.rn01.zeros", rows=n), at, Status.FAIL, n, "diagnose.rn01.zeros_advice", 0.0)
+
+
 def _leak(case: Case) -> Finding | None:
     step, value = case.train
     early = value[step <= _LEAK_STEPS]
@@ -144,8 +164,14 @@ def _of_evaluations(case: Case, bad: np.ndarray[tuple[int, ...], np.dtype[np.boo
 
 
 def _severity(bad: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Status:
-    """A rare fault that has passed is a warning; the last rows decide."""
+    """A rare fault that has passed is a warning; the last rows decide.
+
+    Of few rows one is never rare: there a fault of the first ones alone has passed with two finite rows.
+    """
     passed = not bad[-_RECOVERED:].any() and bad.size > _RECOVERED and bad.mean() <= _RARE
+    if bad.size * _RARE <= 1.0:
+        begun = int(np.argmin(bad))
+        passed = passed or (not bad[begun:].any() and bad.size - begun >= _SINCE)
     return Status.WARN if passed else Status.FAIL
 
 

@@ -15,6 +15,7 @@ from doneness.runs.readers import (
     jsonl,
     llamafactory,
     mlflow,
+    no_loss,
     printed_dicts,
     swift,
     tensorboard,
@@ -70,13 +71,14 @@ def read(path: str | Path, mapping: Mapping[str, str] | None = None) -> list[Run
         raise files.refuse("closed", place, reason=str(error)) from error
     if not there:
         raise files.refuse("missing", place)
+    files.refuse_special(place)
     if is_file:
         files.refuse_empty(place)
         found = _mapped(place, mapping) if mapping else _as_log(place)
     else:
         found = tree.walk(place, _as_log, lambda file: _in_tree(file, mapping))
     if not found:
-        raise files.refuse("no_log", place)
+        raise (no_loss.why(place, mapping) if is_file else None) or files.refuse("no_log", place)
     return found
 
 

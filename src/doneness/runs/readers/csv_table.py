@@ -17,7 +17,7 @@ from doneness.runs.readers import files
 from doneness.runs.readers.generic import Source, runs_of
 from doneness.runs.readers.names import is_loss
 from doneness.runs.readers.rows import Loss, lost_notes
-from doneness.runs.readers.table import Table, as_number, is_blank, seconds
+from doneness.runs.readers.table import LABELS, Table, as_number, is_blank, seconds
 from doneness.runs.run import Floats, Run
 
 _BATCH = 20_000
@@ -123,31 +123,33 @@ def _tables(header: _Header, lines: list[str], loss: Loss) -> dict[str, Table]:
     groups = {run: shared + columns for run, columns in owned.items()} or {"": shared}
     tables = {run: Table() for run in groups}
     wanted = sorted({place for members in groups.values() for place, _ in members})
-    for size, columns in _columns(lines, header, wanted, loss):
+    for size, columns, texts in _columns(lines, header, wanted, loss):
         for run, members in groups.items():
             values, absent, unread = ({name: columns[place][i] for place, name in members} for i in range(3))
-            tables[run].extend_columns(values, size, absent, unread)
+            words = {name: texts[place] for place, name in members if place in texts}
+            tables[run].extend_columns(values, size, absent, unread, words)
     return tables
 
 
 _Column = tuple[Floats, Any, Any]  # values, and masks of the cells without a number and of the unreadable ones
+_Batch = tuple[int, dict[int, _Column], dict[int, tuple[str, ...]]]  # rows, columns, cells that may be labels
 
 
-def _columns(
-    lines: list[str], header: _Header, wanted: list[int], loss: Loss
-) -> Iterator[tuple[int, dict[int, _Column]]]:
+def _columns(lines: list[str], header: _Header, wanted: list[int], loss: Loss) -> Iterator[_Batch]:
     """Batches of rows as columns with the masks of their empty cells; all numbers at once where nothing is missing."""
+    labels = [p for p in wanted if header.columns[p].rpartition(_SEPARATOR)[2].strip().lower() in LABELS]
     for first in range(0, len(lines), _BATCH):
         some = lines[first : first + _BATCH]
         numbers = _plain(some, header)
         if numbers is not None:
-            yield len(some), {place: (numbers[:, place].copy(), None, None) for place in wanted}
+            yield len(some), {place: (numbers[:, place].copy(), None, None) for place in wanted}, {}
             continue
         # A quoted cell may hold a line break, so from the first quote on the batches are the reader's own.
         quoted = any('"' in line for line in some)
         for cells in _batches(lines[first:] if quoted else some, header, loss):
             by_column = list(zip(*cells, strict=True))
-            yield len(cells), {place: _floats(by_column[place]) for place in wanted}
+            told = {place: by_column[place] for place in labels}
+            yield len(cells), {place: _floats(by_column[place]) for place in wanted}, told
         if quoted:
             return
 

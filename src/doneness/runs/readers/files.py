@@ -17,6 +17,16 @@ def refuse(key: str, path: Path, **values: object) -> UnreadableError:
     return UnreadableError(str(say(f"runs.error.{key}", path=str(path), **values)))
 
 
+def refuse_special(path: Path) -> None:
+    """Name what is neither a file nor a folder: reading a named pipe or a device may never end.
+
+    Raises:
+        UnreadableError: it is one of these.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise refuse("special", path)
+
+
 def refuse_empty(path: Path) -> None:
     """Name what holds no log by its nature.
 

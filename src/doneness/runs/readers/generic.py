@@ -14,10 +14,12 @@ from doneness.runs.readers.assemble import Story, choose_main_evaluation, storie
 from doneness.runs.readers.damage import cell_notes, damage_of
 from doneness.runs.readers.names import guess
 from doneness.runs.readers.rows import Loss
+from doneness.runs.readers.splits import divide
 from doneness.runs.readers.table import Table
-from doneness.runs.run import EVAL_LOSS, TRAIN_LOSS, Event, Floats, Run
+from doneness.runs.run import EVAL_LOSS, TRAIN_LOSS, Event, Floats, Ints, Run
 
 _COUNTED = "#step"
+_FRACTIONS = 0.2  # share of steps that are no whole numbers, from which on the column holds no steps
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,17 @@ def runs_of(
     Raises:
         UnreadableError: no column of losses is recognised, or none holds a number.
     """
-    layout = guess(table, mapping)
+    told_by, kinds = divide(table, mapping)
+    layout = guess(table, told_by)
     said = list(notes)
+    if layout.step is not None:
+        ranked = _ranked(table.dense(layout.step))
+        if ranked is not None:
+            said.append(str(say("runs.note.fractions", name=layout.step.strip(), count=int(np.nanmax(ranked)))))
+            table.fill(_COUNTED, ranked)
+            layout = replace(layout, step=_COUNTED)
     if layout.step is None and layout.epoch is not None:
-        counted = _epochs(table.dense(layout.epoch))
+        counted = _epochs(table.dense(layout.epoch), kinds)
         if counted is not None:
             step, epoch = counted
             table.fill(_COUNTED, step)
@@ -66,8 +75,10 @@ def runs_of(
     said += cell_notes(damage, lost)
     told = [s for s in stories(table, layout, split=True) if TRAIN_LOSS in s.series or _has_evaluation(s)]
     if not told:
+        from doneness.runs.readers import no_loss  # it reads JSON rows, whose reader needs this module
+
         columns = ", ".join(table.names[:8]) or "-"
-        raise files.refuse("no_loss", source.path, columns=columns)
+        raise no_loss.why(source.path, mapping) or files.refuse("no_loss", source.path, columns=columns)
     runs = [_run(story, source, index, len(told), said) for index, story in enumerate(told, start=1)]
     return [replace(run, damage=damage) for run in runs]
 
@@ -92,10 +103,25 @@ def _run(story: Story, source: Source, index: int, count: int, notes: list[str])
     )
 
 
-def _epochs(epoch: Floats) -> tuple[Floats, Floats] | None:
-    """Steps and passes done where each row is one whole epoch; those that count from 0 mean one pass more."""
+def _ranked(step: Floats) -> Floats | None:
+    """Each different value as one step, where the column holds fractions that would become one step; else None."""
+    known = step[np.isfinite(step)]
+    if not known.size or np.mean(known != np.round(known)) < _FRACTIONS:
+        return None
+    values, rank = np.unique(known, return_inverse=True)
+    if np.unique(np.round(values)).size == values.size:
+        return None
+    ranked = np.full(step.size, np.nan)
+    ranked[np.isfinite(step)] = rank + 1.0
+    return ranked
+
+
+def _epochs(epoch: Floats, kinds: Ints) -> tuple[Floats, Floats] | None:
+    """Steps and passes done where each row (of a kind) is one whole epoch; counted from 0 they mean one pass more."""
     known = epoch[np.isfinite(epoch)]
-    if known.size == 0 or (known != np.round(known)).any() or (np.diff(known) == 0).any():
+    if known.size == 0 or (known != np.round(known)).any():
+        return None
+    if any((np.diff(epoch[(kinds == kind) & np.isfinite(epoch)]) == 0).any() for kind in np.unique(kinds)):
         return None
     done = epoch + 1.0 if known.min() == 0 else epoch
     return done, done

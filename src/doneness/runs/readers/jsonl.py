@@ -25,10 +25,11 @@ def detect(path: Path) -> Path | None:
     start = files.head(path).lstrip(b"\xef\xbb\xbf \t\r\n")
     if not start.startswith((b"{", b"[")):
         return None
-    return path if any(_is_row(row) for row in _first(start)) else None
+    return path if any(_is_row(row) for row in first_rows(start)) else None
 
 
-def _first(start: bytes) -> list[Row]:
+def first_rows(start: bytes) -> list[Row]:
+    """The objects among the first rows of a file that begins with `start`."""
     loss = Loss()
     if start.startswith(b"["):
         found = next((b for b in array_rows(start, 1, loss) if isinstance(b, list)), [])

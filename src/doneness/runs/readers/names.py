@@ -42,7 +42,7 @@ TOKENS = (
 TIME = ("elapsed_time", "elapsed", "elapsed_seconds", "_runtime", "runtime", "relative time (process)", "total_time")
 
 _MAIN = ((TRAIN_LOSS, LOSS), (EVAL_LOSS, EVALUATION), (LEARNING_RATE, RATE), (GRAD_NORM, NORM))
-_QUIET = {
+QUIET = {
     "train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos", "percentage",
     "remaining_time", "total_steps", "_timestamp", "timestamp", "wall", "time", "created_at", "max_steps",
 }  # fmt: skip
@@ -88,7 +88,7 @@ def guess(table: Table, mapping: Mapping[str, str] | None = None) -> Layout:
         if column is not None:
             names[column] = series
             taken.add(column)
-    rest = [n for low, n in by_low.items() if n not in taken and low not in _QUIET and low not in STEP]
+    rest = [n for low, n in by_low.items() if n not in taken and low not in QUIET and low not in STEP]
     names |= _rest(rest, set(names.values()))
     return Layout(names, **{role: roles.get(role) for role in _ROLES})
 

@@ -14,6 +14,10 @@ from doneness.runs.run import Floats, Ints
 
 Convert = Callable[[Any], float]
 
+# Columns whose texts say which data a row speaks of; the first of these that does so counts.
+LABELS = ("split", "phase", "mode", "stage", "set", "subset")
+_MOST_WORDS = 50  # a column of more different texts is none of those
+
 
 class Table:
     """Columns that grow by rows.
@@ -32,6 +36,8 @@ class Table:
         self._convert = dict(convert or {})
         self._parts: dict[str, list[tuple[Ints, Floats]]] = {}
         self._unread: dict[str, list[Ints]] = {}
+        self._labels: dict[str, list[tuple[Ints, Ints]]] = {}
+        self._words: dict[str, dict[str, int]] = {}
 
     def extend(self, rows: Sequence[Mapping[str, Any]] | Packed) -> None:
         """Append rows; values that are no numbers are left out (None, texts, lists, true and false)."""
@@ -61,6 +67,7 @@ class Table:
         rows: int,
         absent: Mapping[str, Any] | None = None,
         unread: Mapping[str, Any] | None = None,
+        texts: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
         """Append `rows` rows given as columns of that length.
 
@@ -69,8 +76,11 @@ class Table:
             rows: their number.
             absent: masks of the cells of a column that hold no number.
             unread: masks of those among them that hold something else.
+            texts: the cells themselves of columns named in `LABELS`.
         """
         places = np.arange(self.size, self.size + rows, dtype=np.int64)
+        for key, cells in (texts or {}).items():
+            self._note(key, places, cells)
         for key, values in columns.items():
             gone = (absent or {}).get(key)
             keep = slice(None) if gone is None else ~gone
@@ -85,6 +95,48 @@ class Table:
         parts = self._unread.get(name)
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
+    def label(self, name: str) -> tuple[Ints, list[str]] | None:
+        """Which of its words each row holds in a column of `LABELS` (−1: none), shape (rows,), and the words."""
+        words = self._words.get(name, {})
+        if not 0 < len(words) <= _MOST_WORDS:
+            return None
+        found = np.full(self.size, -1, dtype=np.int64)
+        for places, codes in self._labels[name]:
+            found[places] = codes
+        return found, list(words)
+
+    def holds(self, name: str, rows: Ints) -> bool:
+        """Whether a column has a number in one of the rows."""
+        return bool(np.isin(self.column(name)[0], rows).any())
+
+    def move(self, name: str, into: str, rows: Ints) -> None:
+        """Take what a column holds in some rows over into another column."""
+        places, values = self.column(name)
+        there = np.isin(places, rows)
+        self._parts[into] = [(places[there], values[there])]
+        self._parts[name] = [(places[~there], values[~there])]
+
+    def reorder(self, order: Ints) -> None:
+        """Put the rows in another order: row `order[i]` becomes row i."""
+        rank = np.empty(self.size, dtype=np.int64)
+        rank[order] = np.arange(self.size)
+        for name in list(self._parts):
+            places, values = self.column(name)
+            moved = rank[places]
+            ascending = np.argsort(moved)
+            self._parts[name] = [(moved[ascending], values[ascending])]
+        self._unread = {name: [np.sort(rank[p]) for p in parts] for name, parts in self._unread.items()}
+        self._labels = {name: [(rank[p], codes) for p, codes in parts] for name, parts in self._labels.items()}
+
+    def _note(self, key: str, places: Ints, cells: Sequence[Any]) -> None:
+        """Remember the words of a column that may say which data a row speaks of."""
+        name = key.strip().lower()
+        words = self._words.setdefault(name, {})
+        held = [i for i, cell in enumerate(cells) if isinstance(cell, str) and not is_blank(cell)]
+        if len(words) <= _MOST_WORDS:
+            codes = np.array([words.setdefault(cells[i].strip(), len(words)) for i in held], dtype=np.int64)
+            self._labels.setdefault(name, []).append((places[held], codes))
+
     def fill(self, key: str, values: Floats) -> None:
         """Set a whole column, one value a row."""
         self._parts[key] = [(np.arange(self.size, dtype=np.int64), values)]
@@ -98,6 +150,8 @@ class Table:
                 return
             except OverflowError:
                 pass
+        if key.strip().lower() in LABELS:
+            self._note(key, places, values)
         read = convert or as_number
         if set(map(type, values)) == {str}:
             known = {v: read(v) for v in set(values)}  # clocks and texts repeat

@@ -41,12 +41,21 @@ _PAIRS = (
 _TORCHTUNE = re.compile(rf"(?<![\d|])(\d{{1,6}})\|(\d{{1,12}})\|Loss:\s*({_N})", re.I)
 # litgpt: "loss train: 2.1, val: n/a"
 _LITGPT = re.compile(rf"\bloss train:\s*({_N})(?:,\s*val:\s*({_N}))?", re.I)
+# Megatron: "validation loss at iteration 100 | lm loss value: 2.31E+00 | lm loss PPL: …", "… on test set | …"
+_MEGATRON = re.compile(
+    r"\b(?:validation|test) loss at (?:iteration\s+(\d{1,12})|the end of training)([^|]{0,60})\|"
+    rf".{{0,80}}?\bloss value:\s*({_N})",
+    re.I,
+)
+_COUNTERS = re.compile(r"\b(?:skipped|nan) iterations\b\s*:\s*\d{1,12}", re.I)
+_SPEAKS_OF_VALIDATION = re.compile(r"\bval(?:idation)?[ _]loss\b(?!\W{0,3}(?:n/?a|none)\b)(?=.*?\d)", re.I)
 _ITER_TIME = re.compile(r"\btotal time:\s*([\d.]{1,20})m\b", re.I)
 
 
 # A longer line is no progress report, and patterns take their time on it.
 _LONGEST = 2000
 _STRAY = 0.1
+_SHOWN = 80  # characters of a line that is quoted
 
 
 @dataclass
@@ -58,6 +67,25 @@ class _Row:
     of: int | None
     epoch: float | None
     epochs: int | None
+
+
+@dataclass
+class _Missed:
+    """Lines that speak of a validation loss which could not be read off them."""
+
+    count: int = 0
+    first: str = ""
+
+    def see(self, line: str, row: _Row | None) -> None:
+        """Take note of a line and of what was read off it."""
+        told = row is not None and any(name.startswith(("val_", "test_", "eval_")) for name in row.values)
+        if not told and _SPEAKS_OF_VALIDATION.search(line[:_LONGEST]):
+            self.first = self.first or line.strip()[:_SHOWN]
+            self.count += 1
+
+    def notes(self) -> list[str]:
+        """What to say about them."""
+        return [str(say("runs.note.missed_validation", count=self.count, first=self.first))] if self.count else []
 
 
 def detect(path: Path) -> Path | None:
@@ -73,13 +101,13 @@ def read(path: Path) -> list[Run]:
     Raises:
         UnreadableError: no line names a loss.
     """
-    words = Words()
-    rows = list(_rows(path, words))
+    words, missed = Words(), _Missed()
+    rows = list(_rows(path, words, missed))
     if not rows:
         raise files.refuse("nothing_logged", path)
     rows, strays, own = _of_one_kind(rows)
     loss = Loss(words.damaged() + strays)
-    notes = lost_notes(loss, len(rows))
+    notes = lost_notes(loss, len(rows)) + missed.notes()
     stepped = sum(row.step is not None for row in rows) >= 0.5 * len(rows)
     if not stepped:
         notes.append(str(say("runs.note.epoch_steps")))
@@ -119,17 +147,19 @@ def _planned(run: Run, total: int) -> Run:
     return replace(run, meta=dict(run.meta) | {"planned_steps": total}) if total >= run.last_step else run
 
 
-def _rows(path: Path, words: Words | None = None) -> Iterator[_Row]:
+def _rows(path: Path, words: Words | None = None, missed: _Missed | None = None) -> Iterator[_Row]:
     last: _Row | None = None
     for line in console.lines(path):
         if len(line) > _LONGEST:
             continue
         told = "oss" in line or "OSS" in line or "bpb" in line
         glued = told and _glued(line)
-        row = _row(line) if told and not glued else None
+        row = _row(line, last) if told and not glued else None
         if words is not None:
             words.lost += glued
             words.see(line, row is not None)
+        if missed is not None and told:
+            missed.see(line, row)
         if row is None:
             continue
         if last is not None and row == last:
@@ -146,7 +176,25 @@ def _glued(line: str) -> int:
     return len(named) if len(_LOSS.findall(line)) > 1 else 0
 
 
-def _row(line: str) -> _Row | None:
+def _megatron(line: str, last: _Row | None) -> _Row | None:
+    """Megatron's row of an evaluation; the one at the end of training belongs to the last step told."""
+    match = _MEGATRON.search(line)
+    if match is None:
+        return None
+    step = int(match[1]) if match[1] else None if last is None else last.step
+    if step is None:
+        return None
+    name = "test_loss" if re.search(r"\btest\b", match[2], re.I) else "val_loss"
+    return _Row({name: console.to_float(match[3])}, step, None, None, None)
+
+
+def _row(line: str, last: _Row | None = None) -> _Row | None:
+    """What a line tells, or None; `last` is the row before it."""
+    evaluated = _megatron(line, last)
+    if evaluated is not None:
+        return evaluated
+    if "iterations" in line:
+        line = _COUNTERS.sub("", line)  # Megatron's counts of trouble are no steps
     bar = _TORCHTUNE.search(line)
     if bar:
         return _Row({"loss": console.to_float(bar[3])}, int(bar[2]), None, None, None)
