@@ -281,8 +281,8 @@ def test_nan_from_the_first_evaluation_sends_nobody_back_to_a_checkpoint(judge: 
 def test_what_was_asked_for_is_said_as_it_was_asked() -> None:
     params = Params()
     assert params.asked(2.0).text("en") == "0.50%"
-    assert params.asked(0.318).text("en") == "0.005 nats (here 1.57%)"
-    assert "0.005" in params.asked(0.318).text("zh")
+    assert params.asked(0.318).text("en") == "0.003 nats (here 1.00%)"
+    assert "0.003" in params.asked(0.318).text("zh")
 
 
 def read(run: Run) -> dict[str, str]:

@@ -39,5 +39,5 @@ def run(options: argparse.Namespace) -> int:
         place = write_textbook(options.out, look)
     else:
         place = write_figure(options.path, options.out, look, options.map)
-    console().print(Text(tr("cli.figure.written", path=str(place))))
+    console().print(Text(tr("cli.figure.written", path=str(place))), soft_wrap=True)
     return 0
