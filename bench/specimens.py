@@ -38,7 +38,8 @@ def generated(rows: int = 240) -> list[Specimen]:
     log: list[dict[str, float]] = []
     for s in step.tolist():
         shared = {"epoch": round(s / rows, 4), "step": s}
-        log.append({"loss": round(loss[s - 1], 4), "grad_norm": norm[s - 1], "learning_rate": 1e-4 / s, **shared})
+        told = {"loss": round(float(loss[s - 1]), 4), "grad_norm": float(norm[s - 1])}
+        log.append({**told, "learning_rate": 1e-4 / s, **shared})
         if s % 10 == 0:
             log.append({"eval_loss": round(1.3 + 2.0 * float(np.exp(-s / 20)), 6), "eval_runtime": 1.5, **shared})
     state = {"epoch": 1.0, "global_step": rows, "log_history": log, "max_steps": rows, "num_train_epochs": 1}
@@ -127,7 +128,11 @@ def damaged(specimen: Specimen, mutant: bytes) -> tuple[int, int]:
     return _COUNTERS[specimen.form](specimen.data, mutant)
 
 
-def _by_line(good: Callable[[str], bool]) -> Callable[[bytes, bytes], tuple[int, int]]:
+def _by_line(
+    good: Callable[[str], bool], aside: Callable[[str], bool] = lambda line: False
+) -> Callable[[bytes, bytes], tuple[int, int]]:
+    """Counts bad lines; those that are `aside` were no rows."""
+
     def count(data: bytes, mutant: bytes) -> tuple[int, int]:
         content = _text(mutant)
         rows = Counter(line.strip() for line in data.decode("utf-8", "replace").split("\n") if good(line))
@@ -139,6 +144,7 @@ def _by_line(good: Callable[[str], bool]) -> Callable[[bytes, bytes], tuple[int,
         opening = Counter(row[:1] for row in rows).most_common(1)[0][0] if rows else ""
         for line in map(str.strip, content.splitlines()):
             wrong = line not in known and not good(line) and bool(re.search(r"\d", line)) and len(line) > 5
+            wrong = wrong and not aside(line)
             # A break inside a damaged row makes two pieces of it, not two rows.
             bad += wrong and not (before and line[:1] != opening)
             before = wrong
@@ -234,15 +240,20 @@ def _frames(data: bytes, mutant: bytes) -> tuple[int, int]:
 _VALUE = r"(?:[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?|[-+]?nan|[-+]?inf(?:inity)?)"
 # Step and loss are what a row is lost without; rates and norms may say what they like.
 _LOG_LINE = re.compile(
-    rf"step \d+/[^:]*: (?:\w+ )?loss {_VALUE}(?![\w.])(?:(?!step).)*"
-    rf"|\{{'(?:eval_)?loss': {_VALUE},(?:(?!_?loss').)*'epoch': {_VALUE}\}}",
+    rf"step (?P<step>\d+)/(?:[^:]*:|\d+) (?:[\w\ufffd]+ )?(?:[a-z]+_)?loss {_VALUE}(?![\w.])"
+    r"(?:(?!step (?!(?P=step)/)\d+/).)*"
+    # A progress bar may have lost its line break; it is no part of the row.
+    rf"|[^'{{}}]*\{{'(?P<key>[\w\ufffd]*)': {_VALUE},(?:(?!'(?P=key)').)*'epoch': {_VALUE}\}}[^'{{}}]*",
     re.IGNORECASE,
 )
+_BAR = re.compile(r"[^']*(?:it/s|%\||\|#)[^']*")
 _COUNTERS: dict[str, Callable[[bytes, bytes], tuple[int, int]]] = {
     "lines": _by_line(_json_row),
     "table": _table,
     "object": _object,
     "events": _frames,
-    "text": _by_line(lambda line: _LOG_LINE.fullmatch(line.strip()) is not None),
+    "text": _by_line(
+        lambda line: _LOG_LINE.fullmatch(line.strip()) is not None, lambda line: _BAR.fullmatch(line) is not None
+    ),
     "other": lambda data, mutant: (0, 1),
 }

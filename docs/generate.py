@@ -29,7 +29,7 @@ def pages() -> dict[str, str]:
             "behaviours.md": behaviours(),
             "recipe.md": recipe(),
             "commands.md": commands(),
-            "check.schema.json": schema(),
+            **{f"{command}.schema.json": schema(command) for command in ("check", "replay", "compare")},
         }
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bench.verdicts import as_told
 from bench.verdicts.collection import Log, distinct, sampled
 from bench.verdicts.figure import Dot, draw
-from bench.verdicts.ours import FACTORIES
+from bench.verdicts.ours import FACTORIES, GRID, settings
 from bench.verdicts.rules import PLAIN, Cut
 from bench.verdicts.states import LEAST, rule_names, states
 from bench.verdicts.weighing import by_repo, interval, mean
@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 CAP = 0.1
 LOSING = 0.01
 TOLERANCES = (0.0, 0.005, 0.01, 0.02)
+PAIRED = ("diagnosis", "evidence", *GRID)
 SHARES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -52,7 +53,8 @@ def measure(wanted: list[str], jobs: int, svg: Path | None, per_repo: int | None
         "repositories": len({log.repo for log in logs}),
         "cap": CAP,
         "rules": sorted(points.values(), key=lambda p: p["steps"]["mean"]),
-        "paired": [row for p in points.values() if p["ours"] for row in _paired(logs, p, plain)],
+        "left_out": [_left_out(base, points) for base in GRID if all(n in points for n in settings(base))],
+        "paired": [row for p in points.values() if p["rule"] in PAIRED for row in _paired(logs, p, plain)],
         "readme": _readme(points),
     }
 
@@ -138,6 +140,30 @@ def _paired(logs: list[Log], ours: dict[str, Any], plain: list[dict[str, Any]]) 
             "steps": [float(gap[:, 1].mean()), *interval(gap[:, 1])],
         })  # fmt: skip
     return rows
+
+
+def _left_out(base: str, points: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """A tolerance's confidence chosen on all repositories but one, and judged on that one; each in turn.
+
+    Chosen is the setting of least regret among those that run no more than the share of steps allowed.
+    """
+    names, allowed = settings(base), GRID[base][2]
+    table = {name: np.array(list(points[name]["by_repository"].values())) for name in names}
+    count = len(table[names[0]])
+    held, chosen = np.zeros((count, 2)), []
+    for out in range(count):
+        rest = {name: np.delete(table[name], out, axis=0).mean(axis=0) for name in names}
+        fit = [name for name in names if rest[name][1] <= allowed]
+        best = min(fit or names, key=lambda name: rest[name][0 if fit else 1])
+        chosen.append(best)
+        held[out] = table[best][out]
+    return {
+        "rule": base,
+        "allowed": allowed,
+        "regret": [float(held[:, 0].mean()), *interval(held[:, 0])],
+        "steps": [float(held[:, 1].mean()), *interval(held[:, 1])],
+        "chosen": {name: chosen.count(name) for name in names if name in chosen},
+    }
 
 
 def _readme(points: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from bench.verdicts.rules import Cut
 from doneness.core import Action, Diagnosis
@@ -23,15 +24,34 @@ class Asked:
         return diagnose(run, self.params)
 
 
+def _evidence(gain: float, sure: float) -> EvidenceRule:
+    return EvidenceRule(Params(gain_share=gain, gain_nats=0.0, sure=sure))
+
+
 Factory = Callable[[], Asked | EvidenceRule]
+# By tolerance: the gain, how sure to be that none is left, and the share of the steps that may be run.
+GRID: dict[str, tuple[float, tuple[float, ...], float]] = {
+    "evidence, gain 1 %": (0.01, (0.65, 0.66, 0.67, 0.68, 0.69, 0.7, 0.72, 0.75, 0.8), 0.72),
+    "evidence, gain 0": (0.0, (0.65, 0.6, 0.63, 0.68, 0.7, 0.75), 0.84),
+}
+
+
+def _name(base: str, sure: float) -> str:
+    return base if sure == Params().sure else f"{base}, {100 * sure:.0f} % sure"
+
+
 FACTORIES: dict[str, Factory] = {
     "diagnosis": Asked,
     "evidence": EvidenceRule,
-    "evidence, gain 1 %": lambda: EvidenceRule(Params(gain_share=0.01, gain_nats=0.0)),
-    "evidence, gain 1 %, 70 % sure": lambda: EvidenceRule(Params(gain_share=0.01, gain_nats=0.0, sure=0.7)),
-    "evidence, gain 1 %, 80 % sure": lambda: EvidenceRule(Params(gain_share=0.01, gain_nats=0.0, sure=0.8)),
-    "evidence, gain 0": lambda: EvidenceRule(Params(gain_share=0.0, gain_nats=0.0)),
+    **{
+        _name(base, sure): partial(_evidence, gain, sure) for base, (gain, levels, _) in GRID.items() for sure in levels
+    },
 }
+
+
+def settings(base: str) -> list[str]:
+    """The names of a tolerance's settings."""
+    return [_name(base, sure) for sure in GRID[base][1]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,7 @@ def front(found: dict[str, Any]) -> Lines:
         "",
         *_table(head, rows),
         "",
+        *_left_out(found["left_out"]),
         "Ours less a plain rule on the same runs (the plain rules are chosen on these runs, which favours them):",
         "",
     ]
@@ -159,6 +160,24 @@ def front(found: dict[str, Any]) -> Lines:
     told = [[r["rule"], *(f"{_figure(a)} / {_figure(b)}" for a, b in zip(r["readme"], r["here"], strict=True))]
             for r in found["readme"]]  # fmt: skip
     return [*lines, *_table(["rule", "regret", "gain lost", "steps", "losing"], told)]
+
+
+def _left_out(found: list[dict[str, Any]]) -> Lines:
+    if not found:
+        return []
+    rows = [
+        [r["rule"], _pct(r["allowed"], 0), *(
+            f"{_pct(r[k][0], 2)} [{_pct(r[k][1], 2)}, {_pct(r[k][2], 2)}]" for k in ("regret", "steps")),
+         ", ".join(f"{name.removeprefix(r['rule']).strip(', ') or 'default'} ({n})" for name, n in r["chosen"].items())]
+        for r in found
+    ]  # fmt: skip
+    return [
+        "How sure to be chosen on all repositories but one (least regret within the steps allowed), judged on that "
+        "one, each in turn; all else in the rule was chosen on these same runs:",
+        "",
+        *_table(["rule", "steps allowed", "regret, capped at 10 %", "steps run", "chosen (times)"], rows),
+        "",
+    ]
 
 
 def _figure(value: float | None) -> str:

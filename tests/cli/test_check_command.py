@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from doneness.cli.main import main
 from doneness.report import schema
 from doneness.report.many import labels, shortened
-from doneness.runs import Run, Series
+from doneness.runs import Run, Series, read
 from doneness.workflows.gather import expanded
 from doneness.workflows.mapping import parse_map
 
@@ -25,6 +25,7 @@ def state(folder: Path, losses: tuple[float, ...] = DIP, until: int = 100) -> Pa
     rows = [{"step": s, "epoch": s / 50, "loss": 3.0 - 0.01 * s, "learning_rate": 1e-4} for s in range(1, until + 1)]
     rows += [{"step": s, "epoch": s / 50, "eval_loss": v} for s, v in zip(range(10, 101, 10), losses, strict=True)
              if s <= until]  # fmt: skip
+    rows.sort(key=lambda row: row["step"])  # stable: a Trainer logs the loss, then evaluates
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "trainer_state.json"
     file.write_text(json.dumps({"log_history": rows, "max_steps": 100, "num_train_epochs": 2}))
@@ -36,6 +37,13 @@ def two(tmp_path: Path) -> Path:
     state(tmp_path / "dip")
     state(tmp_path / "fall", FALL)
     return tmp_path
+
+
+def test_the_fixture_is_logged_as_a_trainer_logs(two: Path) -> None:
+    """Evaluations after all of the training are a resume to a reader, and rightly so."""
+    for name in ("dip", "fall"):
+        (run,) = read(two / name)
+        assert run.notes == () and not [event for event in run.events if event.kind == "resume"]
 
 
 def test_many_runs_are_a_table_of_80_columns(

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 from rich.cells import cell_len
@@ -185,3 +186,23 @@ def test_warnings_stand_under_the_sentence_that_names_them_and_beside_a_figure(
     assert out.index("cannot be compared") < out.index("Before any training")
     assert main(["compare", str(a), str(b), "--svg", str(tmp_path / "x.svg")]) == 0
     assert "Before any training" in capsys.readouterr().err
+
+
+def test_json_keeps_to_its_published_schema(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "--schema"]) == 0
+    published = json.loads(capsys.readouterr().out)
+    checker = jsonschema.Draft202012Validator(published)
+    checker.check_schema(published)
+    silent = tmp_path / "silent.csv"
+    silent.write_text("step,loss\n1,2.0\n2,nan\n3,1.5\n")
+    a, b, c = journal(tmp_path / "a"), journal(tmp_path / "b", 0.1, rate=2e-4), state(tmp_path / "c")
+    data = {}
+    for name, runs in (("paired", (a, b)), ("mixed", (a, c)), ("silent", (c, silent))):
+        data[name] = found(capsys, *runs)
+        assert [e.message for e in checker.iter_errors(data[name])] == []
+    assert data["paired"]["runs"][1]["difference"] and data["paired"]["differing"]
+    assert data["mixed"]["warnings"] or data["mixed"]["runs"][1]["difference"] is None
+    assert data["silent"]["place"] is None and data["silent"]["runs"][1]["best"] is None
+    data["paired"]["axis"] = "miles"
+    data["paired"]["more"] = 1
+    assert len(list(checker.iter_errors(data["paired"]))) == 2

@@ -20,7 +20,8 @@ LONG_AGO = time.time() - 7200
 def rows(losses: tuple[float, ...], until: int) -> list[dict[str, float]]:
     found = [{"step": s, "epoch": s / 50, "loss": 3.0 - 0.01 * s} for s in range(1, until + 1)]
     evals = zip(range(10, 101, 10), losses, strict=True)
-    return found + [{"step": s, "epoch": s / 50, "eval_loss": v} for s, v in evals if s <= until]
+    found += [{"step": s, "epoch": s / 50, "eval_loss": v} for s, v in evals if s <= until]
+    return sorted(found, key=lambda row: row["step"])  # stable: a Trainer logs the loss, then evaluates
 
 
 def checkpoint(root: Path, step: int, losses: tuple[float, ...] = DIP, weights: str = "model.safetensors") -> Path:
@@ -282,3 +283,63 @@ def test_what_somebody_put_into_a_checkpoint_keeps_it(
     assert main(["prune", str(output), "--yes"]) == 0
     assert own.partition("/")[0] in capsys.readouterr().out
     assert steps(output) == [40, 60, 100] and place.read_text() == "mine"
+
+
+def own_log(root: Path, history: list[dict[str, float]]) -> Path:
+    file = root / "trainer_state.json"
+    file.write_text(json.dumps({"log_history": history, "max_steps": 100}))
+    quieten(root)
+    return file
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_stale_log_beside_the_checkpoints_makes_none_expendable(
+    lang: str, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The newest rows lie in checkpoint-100 alone: its log takes the place of the older one, which it begins with."""
+    stale = own_log(output, rows(DIP, 50))
+    before = stale.read_bytes()
+    command = ["--lang", lang, "prune", str(output), "--not-last"]
+    assert main(command) == 0
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if "checkpoint-100" in line]
+    assert "trainer_state.json" in told and stale.read_bytes() == before
+    newest = (output / "checkpoint-100" / "trainer_state.json").read_bytes()
+    assert main([*command, "--yes"]) == 0
+    assert steps(output) == [40] and stale.read_bytes() == newest
+    assert stale.stat().st_mtime == pytest.approx(LONG_AGO), "a copy is no news of the run"
+    (run,) = read(output)
+    assert run.last_step == 100 and run.evals is not None and len(run.evals) == 10
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_where_either_log_holds_rows_of_its_own_the_checkpoint_stays(
+    lang: str, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A first training that was summed up at 60, and one that went on: neither file holds the other's rows."""
+    stale = own_log(output, [*rows(DIP, 60), {"step": 60, "train_runtime": 60.0, "train_loss": 2.5}])
+    before = stale.read_bytes()
+    assert {c.step: c.keep for c in plan_prune(output, not_last=True).candidates}[100] == "log"
+    assert main(["--lang", lang, "prune", str(output), "--not-last", "--yes"]) == 0
+    assert ("nowhere else" if lang == "en" else "别处没有") in capsys.readouterr().out
+    assert steps(output) == [40, 100] and stale.read_bytes() == before
+
+
+def test_a_damaged_log_beside_the_checkpoints_keeps_what_can_be_read_of_it(output: Path) -> None:
+    file = own_log(output, rows(DIP, 50))
+    file.write_bytes(file.read_bytes()[:-40])
+    quieten(output)
+    planned = plan_prune(output, not_last=True)
+    assert planned.logs.copied == output / "checkpoint-100" and planned.logs.replaces
+    file.write_bytes(file.read_bytes().replace(b'"step": 30,', b'"step": 30, "train_runtime": 9.0,'))
+    quieten(output)
+    assert plan_prune(output, not_last=True).logs.kept == {output / "checkpoint-100"}
+
+
+def test_a_log_that_went_stale_after_the_plan_is_seen(output: Path) -> None:
+    file = own_log(output, rows(DIP, 100))
+    planned = plan_prune(output, not_last=True)
+    assert planned.logs.copied is None and 100 in {c.step for c in planned.doomed}
+    file.unlink()
+    prune(planned)
+    (run,) = read(output)
+    assert run.last_step == 100

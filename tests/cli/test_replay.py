@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from rich.cells import cell_len
@@ -109,6 +110,7 @@ def state(folder: Path, losses: tuple[float, ...]) -> None:
     folder.mkdir(parents=True)
     rows = [{"step": s, "epoch": s / 50, "loss": 3.0 - 0.01 * s} for s in range(1, 10 * len(losses) + 1)]
     rows += [{"step": 10 * (i + 1), "epoch": (i + 1) / 5, "eval_loss": v} for i, v in enumerate(losses)]
+    rows.sort(key=lambda row: row["step"])  # stable: a Trainer logs the loss, then evaluates
     (folder / "trainer_state.json").write_text(json.dumps({"log_history": rows, "max_steps": 10 * len(losses)}))
 
 
@@ -158,6 +160,35 @@ def test_json_holds_rules_and_runs(past: Path, capsys: pytest.CaptureFixture[str
     assert (rule["rule"], rule["runs"], rule["groups"], rule["stopped"]) == ("patience 2", 10, 5, 10)
     assert rule["saved_steps"] == sum(run["rules"][0]["saved_steps"] for run in found["runs"]) == 400
     assert found["left_out"] == [{"run": "short", "evaluations": 2, "reason": "evaluations"}]
+
+
+def test_json_keeps_to_its_published_schema(past: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", "--schema"]) == 0
+    published = json.loads(capsys.readouterr().out)
+    checker = jsonschema.Draft202012Validator(published)
+    checker.check_schema(published)
+    file = past / "project-1" / "run-0" / "trainer_state.json"
+    told = json.loads(file.read_text())
+    told["log_history"] += [{"step": 100, "rewards/chosen": 0.1}, {"step": 101, "rewards/chosen": 0.1}]
+    file.write_text(json.dumps(told))
+    for paths, code in (([past, past / "nowhere"], 2), ([past / "project-0" / "run-0"], 0), ([past / "nowhere"], 2)):
+        assert main(["replay", *map(str, paths), "--rule", "patience:2", "--rule", "patience:9", "--json"]) == code
+        found = json.loads(capsys.readouterr().out)
+        assert [e.message for e in checker.iter_errors(found)] == []
+    assert main(["replay", str(past), "--rule", "patience:2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {each["reason"] for each in found["left_out"]} == {"evaluations", "preference"}
+    assert found["runs"][0]["group"] and found["rules"][0]["share_run"]["value"]
+    found["runs"][0]["rules"][0]["verdict"] = "fine"
+    found["more"] = 1
+    assert len(list(checker.iter_errors(found))) == 2
+
+
+@pytest.mark.parametrize("command", ["replay", "compare", "check"])
+def test_without_a_path_it_says_what_to_give(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command]) == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1 and f"doneness {command} " in err
 
 
 def test_nothing_to_replay_is_said(past: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,6 +30,16 @@ def test_chinese_entries_are_chinese() -> None:
     assert untranslated == []
 
 
+def test_chinese_has_one_word_for_evaluation() -> None:
+    assert [key for key, text in entries("zh").items() if "评估" in text] == [], "验证 everywhere"
+
+
+def test_what_an_overlap_needs_is_no_contradiction() -> None:
+    """Twelve evaluations may be there and three be needed: those with train losses around them."""
+    text = say("diagnose.cv08.few", evals=12, needed=3).text("zh")
+    assert text.index("12") < text.index("前后都有训练损失的验证") < text.index("3 次")
+
+
 def test_every_key_named_in_the_source_exists() -> None:
     called = re.compile(r'\b(?:say|tr)\(\s*"([a-z_0-9.]+)"')
     used = {key for file in SOURCE.rglob("*.py") for key in called.findall(file.read_text(encoding="utf-8"))}

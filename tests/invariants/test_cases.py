@@ -19,8 +19,14 @@ PAGES = sorted(CASES.glob("*.md"))
 CODES = sorted({check.code for check in CHECKS} | {check.code for check in AUDIT})
 
 
-def sections() -> dict[str, str]:
-    text = (CASES / "false-positives.md").read_text(encoding="utf-8")
+PARTS = {
+    "": ("**Looks like it.**", "**How to tell.**", "**Rate.**"),
+    ".zh": ("**像在何处。**", "**怎样分辨。**", "**比例。**"),
+}
+
+
+def sections(lang: str = "") -> dict[str, str]:
+    text = (CASES / f"false-positives{lang}.md").read_text(encoding="utf-8")
     parts = re.split(r"^## (\w+)$", text, flags=re.M)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
@@ -28,13 +34,29 @@ def sections() -> dict[str, str]:
 def test_every_check_has_its_false_positives_and_no_other_has() -> None:
     assert len(CODES) >= 25
     assert sorted(sections()) == CODES
+    assert list(sections(".zh")) == list(sections())
+
+
+@pytest.mark.parametrize("lang", PARTS)
+@pytest.mark.parametrize("code", CODES)
+def test_a_section_says_what_how_and_how_often(code: str, lang: str) -> None:
+    said = sections(lang)[code]
+    for part in PARTS[lang]:
+        assert said.count(part) == 1, f"{code}: {part}"
+
+
+def figures(text: str) -> list[str]:
+    """The measured numbers of a section's last part, codes and names apart."""
+    return sorted(re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?![\w])", re.sub(r"[A-Z]{2}\d\d|patience \d", "", text)))
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_a_section_says_what_how_and_how_often(code: str) -> None:
-    said = sections()[code]
-    for part in ("**Looks like it.**", "**How to tell.**", "**Rate.**"):
-        assert said.count(part) == 1, f"{code}: {part}"
+def test_both_languages_give_the_same_rates(code: str) -> None:
+    en, zh = (sections(lang)[code].split(parts[2])[1] for lang, parts in PARTS.items())
+    words = {"Seventeen": "17"}
+    for word, number in words.items():
+        en = en.replace(word, number)
+    assert set(figures(en)) == set(figures(zh))
 
 
 def test_measured_rates_are_those_of_the_log() -> None:

@@ -15,9 +15,10 @@ from doneness.report.curve import curve
 from doneness.report.figure import draw
 from doneness.report.frame import NARROW, frame, wrapped, y_limits, zero_said
 from doneness.report.layers import apart
+from doneness.report.numbers import axis_end
 from doneness.report.palette import COLOURS
 from doneness.report.svg import number, text_width
-from doneness.report.ticks import Scale, label, linear_ticks, log_ticks
+from doneness.report.ticks import Scale, label, labelled, linear_ticks, log_ticks
 from doneness.runs import Checkpoint, Run, Series
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -221,3 +222,39 @@ def test_a_narrow_figure_keeps_the_learning_rate_inside() -> None:
     text = draw(data, width=NARROW)
     label = re.search(r"<text[^>]*>[0-9]\.[0-9]e\u2212\d+</text>", text)
     assert label is not None and 'x="1"' in label[0] and 'text-anchor="start"' in label[0]
+
+
+TINY = {
+    "log": (np.geomspace(3.0, 2e-8, 60), True),
+    "linear": (np.linspace(3e-6, -1e-6, 60), False),
+    "below zero": (np.linspace(0.05, -0.013, 60), False),
+    "near": (2.0 + np.linspace(4e-5, 0, 60), False),
+}
+
+
+@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("width", [320, NARROW, 960])
+def test_no_number_of_the_loss_axis_is_cut(name: str, width: int) -> None:
+    value, log = TINY[name]
+    run = Run(name, series={"train/loss": Series.of(np.arange(60), value)})
+    data = curve(run, samples.plain_diagnosis(), None)
+    layout = frame(data, "step", log, width, [])
+    numbers = [text for _, text in labelled(layout.y.low, layout.y.high, log)]
+    assert len(set(numbers)) == len(numbers) > 1
+    assert max(text_width(text, layout.size) for text in numbers) + 7 <= layout.left < width / 4
+    drawn = draw(data, log=log, width=width)
+    assert all(f">{text}</text>" in drawn for text in numbers)
+
+
+def test_numbers_of_a_logarithmic_axis_have_their_own_digits() -> None:
+    assert [t for _, t in labelled(2e-5, 3.0, True)] == ["1e\u22124", "0.001", "0.01", "0.1", "1"]
+    assert [t for _, t in labelled(0.5, 90.0, True)] == ["0.5", "1", "2", "5", "10", "20", "50"]
+    assert [t for _, t in labelled(-1.3e-6, 2.4e-6, False)] == ["\u22121e\u22126", "0", "1e\u22126", "2e\u22126"]
+    assert [t for _, t in labelled(0.0, 5e-324, False)] == ["0"]
+
+
+def test_an_axis_that_begins_above_zero_does_not_say_zero() -> None:
+    run = Run("tiny", series={"train/loss": Series.of(np.arange(60), np.geomspace(3.0, 2e-8, 60))})
+    drawn = draw(curve(run, samples.plain_diagnosis(), None), log=True, width=NARROW)
+    assert "not from zero" in drawn and re.search(r"axis [\d.]+e\u2212\d+ to [\d.]+", drawn)
+    assert (axis_end(-0.0004), axis_end(0.0), axis_end(1.23456)) == ("\u22120.0004", "0", "1.235")

@@ -12,9 +12,9 @@ import report_samples as samples
 from rich.cells import cell_len
 from rich.console import Console
 
-from doneness.core import Diagnosis, Forecast, SweetSpot, Verdict, speaking
+from doneness.core import Diagnosis, Forecast, SweetSpot, Verdict, speaking, tr
 from doneness.diagnose import diagnose
-from doneness.report import build, to_markdown
+from doneness.report import build, render, to_markdown
 from doneness.report.many import gain_left
 from doneness.report.sentence import breaks
 from doneness.report.terminal import diagnosis_panel
@@ -74,3 +74,27 @@ def test_no_line_begins_with_a_closing_mark(width: int) -> None:
     assert "".join(text[a:b] for a, b in pairwise(ends)) == text
     assert all(cell_len(line) <= width for line in lines)
     assert not [line for line in lines if line[0] in "，。；）" or line[-1] == "（"]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_what_was_not_checked_is_grouped_by_its_reason(lang: str) -> None:
+    """One line a reason, codes before it; four kinds of reason, each under a heading of its own."""
+    run = replace(Run("empty"), notes=("note one", "note two"))
+    found = diagnose(run)
+    with speaking(lang):
+        view = build(run, found, None, lang)
+        page = render(view)
+        section = page[page.index(tr("report.lead.missing")) : page.index("</section>", page.index('id="evidence"'))]
+        groups = [m.group for m in view.missing]
+        assert groups == sorted(groups, key=["judged", "log", "given", "reader"].index) and len(set(groups)) == 4
+        heads = [tr(f"report.missing.group.{name}") for name in dict.fromkeys(groups)]
+        assert [section.count(f"<h4>{head}</h4>") for head in heads] == [1] * 4
+        assert sorted(heads, key=section.index) == heads
+        codes = [codes for codes, _ in skipped(found.findings)]
+        assert max(map(len, codes)) > 1
+        for group in codes:
+            assert f"<dt>{tr('report.list_comma').join(group)}</dt>" in section
+        reasons = [m.why for m in view.missing]
+        assert len(set(reasons)) == len(reasons)
+        assert not [m for m in view.missing if m.group == "judged" and any(code in m.why for code in m.what.split())]
+        assert section.endswith("<ul><li>note one</li><li>note two</li></ul>")

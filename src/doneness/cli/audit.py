@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--eval", dest="held_out", help=tr("cli.audit.eval"))
     parser.add_argument("--suite", help=tr("cli.audit.suite"))
     parser.add_argument("--epochs", type=float, default=1.0, help=tr("cli.audit.epochs"))
-    parser.add_argument("--json", action="store_true", help=tr("cli.check.json"))
+    parser.add_argument("--json", action="store_true", help=tr("cli.audit.json"))
 
 
 def run(options: argparse.Namespace) -> int:

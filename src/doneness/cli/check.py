@@ -56,7 +56,6 @@ def run(options: argparse.Namespace) -> int:
 def _show(found: Checked, options: argparse.Namespace) -> None:
     from doneness.report import check_json, to_markdown
     from doneness.report.terminal import diagnosis_panel, runs_table
-    from doneness.workflows.report import write_overview
 
     pairs = [(each.run, each.diagnosis) for each in found.judged]
     if options.json:
@@ -65,6 +64,8 @@ def _show(found: Checked, options: argparse.Namespace) -> None:
         print("\n".join(to_markdown(diagnosis) for _, diagnosis in pairs), end="")
     elif options.html:
         if pairs:
+            from doneness.workflows.report import write_overview  # it loads what reads recipes and data
+
             place = write_overview(found, options.html)
             console().print(Text(tr("cli.report.written", path=str(place))))
     elif len(pairs) == 1:

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", help=tr("cli.plan.recipe"))
     parser.add_argument("overrides", nargs="*", metavar="section.key=value", help=tr("cli.overrides"))
     parser.add_argument("--measure", action="store_true", help=tr("cli.plan.measure"))
-    parser.add_argument("--json", action="store_true", help=tr("cli.check.json"))
+    parser.add_argument("--json", action="store_true", help=tr("cli.audit.json"))
 
 
 def run(options: argparse.Namespace) -> int:

@@ -59,7 +59,9 @@ def size(number: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" or value >= 99.5 else f"{value:.1f} {unit}"
 
 
-def _fate(each: Candidate) -> str:
+def _fate(each: Candidate, found: Pruning) -> str:
+    if each.path == found.logs.copied:
+        return tr(f"cli.prune.fate.{'go_log_over' if found.logs.replaces else 'go_log'}")
     if each.name:
         return tr(f"cli.prune.fate.{each.keep}", name=printable(each.name))
     return tr(f"cli.prune.fate.{each.keep or 'go'}")
@@ -71,7 +73,7 @@ def _table(found: Pruning) -> Table:
     table.add_column(tr("cli.prune.head.size"), justify="right", no_wrap=True)
     table.add_column(tr("cli.prune.head.fate"))
     for each in found.candidates:
-        fate = Text(_fate(each), style="bold" if each.keep is None else "")
+        fate = Text(_fate(each, found), style="bold" if each.keep is None else "")
         table.add_row(Text(each.path.name), size(each.size), fate)
     for place in found.leftovers:
         from doneness.workflows.prune import size_of

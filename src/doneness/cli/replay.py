@@ -12,7 +12,7 @@ from rich.text import Text
 from doneness import __version__
 from doneness.cli.arguments import columns, gain
 from doneness.cli.console import console, counting
-from doneness.core import tr
+from doneness.core import DonenessError, tr
 from doneness.diagnose import Params
 
 if TYPE_CHECKING:
@@ -24,12 +24,14 @@ FAULT = 2
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("path", nargs="+", metavar="PATH", help=tr("cli.check.paths"))
+    parser.add_argument("path", nargs="*", metavar="PATH", help=tr("cli.check.paths"))
     parser.add_argument("--rule", action="append", type=rule_name, metavar="RULE", help=tr("cli.replay.rule"))
     parser.add_argument("--gain", type=gain, metavar="0.5%", help=tr("cli.check.gain"))
     parser.add_argument("--each", action="store_true", help=tr("cli.replay.each"))
     parser.add_argument("--group", metavar="REGEX", help=tr("cli.replay.group"))
-    parser.add_argument("--json", action="store_true", help=tr("cli.replay.json"))
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help=tr("cli.check.json"))
+    form.add_argument("--schema", action="store_true", help=tr("cli.check.schema"))
     parser.add_argument("--map", type=columns, metavar="NAME=COLUMN,…", help=tr("cli.check.map"))
 
 
@@ -46,9 +48,14 @@ def rule_name(text: str) -> str:
 
 def run(options: argparse.Namespace) -> int:
     """Replay and show; exit code 2 where a path cannot be read or no run can be replayed."""
-    from doneness.report.as_json import written
+    from doneness.report.as_json import schema, written
     from doneness.workflows.replay import RULES, parse_rule, replay_all
 
+    if options.schema:
+        print(schema("replay"), end="")
+        return 0
+    if not options.path:
+        raise DonenessError(tr("cli.replay.no_path"))
     params = Params(gain_share=options.gain, gain_nats=0.0) if options.gain else None
     rules = [parse_rule(text, params) for text in dict.fromkeys(options.rule or RULES)]
     with counting(tr("cli.replay.replaying")) as progress:

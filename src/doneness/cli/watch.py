@@ -82,7 +82,8 @@ def _follow(watcher: LogWatcher, panel: WatchPanel, options: argparse.Namespace)
             panel.wait(
                 tr("cli.watch.nothing_yet", fault=fault) if fault else tr("cli.watch.no_file_yet", path=panel.path)
             )
-        if look is None and options.on_stop and not options.once:
+        if look is None and not options.once:
+            _tell_silence(watcher, panel)
             _stop_at_end(watcher, panel, options)
         why = None if options.once else _done(watcher, options)
         if why or options.once:
@@ -107,10 +108,22 @@ def _done(watcher: LogWatcher, options: argparse.Namespace) -> str | None:
     return None
 
 
+def _tell_silence(watcher: LogWatcher, panel: WatchPanel) -> None:
+    """A trainer that died leaves no line: say that its log has paused far longer than it used to."""
+    from doneness.report.numbers import duration
+
+    silence = watcher.silence()
+    if silence is not None:
+        lasting, longest = silence
+        panel.say(tr("cli.watch.fell_silent", time=duration(lasting), longest=duration(longest)))
+
+
 def _stop_at_end(watcher: LogWatcher, panel: WatchPanel, options: argparse.Namespace) -> None:
-    """On a run that is over no second look confirms the first; that its log stands still does."""
+    """On a run that is over, or fell silent, no second look confirms the first; that its log stands still does."""
     from doneness.workflows.going import finished
 
+    if not options.on_stop:
+        return
     over = watcher.last is not None and finished(watcher.last.run)
     look = watcher.stop_without_news(_CONFIRM * options.interval, over)
     if look is not None:

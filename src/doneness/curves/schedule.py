@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 # Rows after the peak, the share the rate must have fallen below, and the largest misfit that still tells a plan.
 _PLAN_ROWS, _PLAN_FALL, _PLAN_ERROR = 5, 0.97, 0.02
+_ANCHORS = 65  # rows that are enough to tell that a plain schedule cannot be the one
+_SLACK = 1e-9  # of the peak rate: more than rounding
 _MEMORY = 0.1  # share of the steps done over which an anneal takes effect [H]
 
 
@@ -53,10 +55,12 @@ class Rate:
         top = np.maximum.accumulate(self.share)
         fallen = np.where(top > 0, (top - self.share) / np.maximum(top, 1e-12), 0.0)
         tau = max(_MEMORY * self.now, 1.0)
-        felt = np.zeros_like(fallen)
-        for i in range(1, felt.size):
-            keep = math.exp(-(self.step[i] - self.step[i - 1]) / tau)
-            felt[i] = keep * felt[i - 1] + (1.0 - keep) * 0.5 * (fallen[i] + fallen[i - 1])
+        keep = np.exp(-np.diff(self.step) / tau)
+        comes = (1.0 - keep) * 0.5 * (fallen[1:] + fallen[:-1])
+        felt = [0.0]
+        # Plain floats: a recurrence is ten times slower on numpy's.
+        for kept, new in zip(keep.tolist(), comes.tolist(), strict=True):
+            felt.append(kept * felt[-1] + new)
         found: Floats = np.interp(np.asarray(step, dtype=np.float64), self.step, felt)
         return found
 
@@ -98,15 +102,32 @@ def _continue(x: Floats, y: Floats, planned: float, grid: int) -> tuple[str, tup
         "linear": lambda s: np.clip((planned - s) / max(planned - start, 1.0), 0.0, 1.0),
         "cosine": lambda s: 0.5 + 0.5 * np.cos(np.pi * np.clip((s - start) / max(planned - start, 1.0), 0.0, 1.0)),
     }
-    errors = {name: float(np.abs(f(x[fit]) - y[fit]).max()) for name, f in shapes.items()}
-    name = min(errors, key=errors.__getitem__)
-    if errors[name] > 0.05:
+    name, error = _nearest(x[fit], y[fit], shapes)
+    if error > 0.05:
         # A schedule of its own kind: a straight line from where it stands to zero.
         name, shapes[name] = "linear", shapes["linear"]
     shape = shapes[name]
     last = float(shape(x[-1:])[0])
     scale = y[-1] / last if last > 1e-9 else 0.0
     return name, (ahead, np.clip(shape(ahead) * scale, 0.0, 1.0))
+
+
+def _nearest(x: Floats, y: Floats, shapes: Mapping[str, Callable[[Floats], Floats]]) -> tuple[str, float]:
+    """The shape with the smallest largest error, and that error; of equal ones the first."""
+    some = _anchors(x.size)
+    least = {name: float(np.abs(f(x[some]) - y[some]).max()) for name, f in shapes.items()}
+    errors: dict[str, float] = {}
+    for name in sorted(shapes, key=least.__getitem__):
+        # The error over all rows is no smaller than that over some.
+        if least[name] <= min(errors.values(), default=math.inf):
+            errors[name] = float(np.abs(shapes[name](x) - y).max())
+    name = min((name for name in shapes if name in errors), key=errors.__getitem__)
+    return name, errors[name]
+
+
+def _anchors(count: int) -> NDArray[np.int64]:
+    """Some of `count` rows, evenly spaced, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, _ANCHORS).astype(np.int64))
 
 
 def told_end(step: ArrayLike, rate: ArrayLike) -> float | None:
@@ -129,15 +150,33 @@ def told_end(step: ArrayLike, rate: ArrayLike) -> float | None:
     x, y = x[peak:], y[peak:]
     if x.size < _PLAN_ROWS or y[-1] > _PLAN_FALL or x[-1] <= x[0]:
         return None
-    ways = [y]
-    for floor in (0.0, 0.1):
-        share = np.clip((y - floor) / (1.0 - floor), 0.0, 1.0)
-        ways.append(1.0 - np.arccos(np.clip(2.0 * share - 1.0, -1.0, 1.0)) / np.pi)
+    some = _anchors(x.size)
     columns = np.column_stack((np.ones_like(x), x - x[0]))
     found: list[tuple[float, float]] = []
-    for way in ways:
+    for floor in (None, 0.0, 0.1):
+        best = min((error for error, _ in found), default=_PLAN_ERROR)
+        if _misfit(x[some], _unbent(y[some], floor)) > min(best, _PLAN_ERROR) + _SLACK:
+            continue
+        way = _unbent(y, floor)
         coef = np.linalg.lstsq(columns, way, rcond=None)[0]
         if coef[1] < 0:
             found.append((float(np.abs(columns @ coef - way).max()), float(x[0] - coef[0] / coef[1])))
     error, end = min(found, default=(np.inf, 0.0))
     return end if error < _PLAN_ERROR and end > x[-1] else None
+
+
+def _unbent(y: Floats, floor: float | None) -> Floats:
+    """A rate that falls along a cosine to `floor`, as the line that it would be; None: it is one already."""
+    if floor is None:
+        return y
+    share = np.clip((y - floor) / (1.0 - floor), 0.0, 1.0)
+    return 1.0 - np.arccos(np.clip(2.0 * share - 1.0, -1.0, 1.0)) / np.pi
+
+
+def _misfit(x: Floats, y: Floats) -> float:
+    """What the largest error of any straight line through all rows is at least.
+
+    Three rows of which the middle one lies off the line of the others by d leave an error of d/2 at one of them.
+    """
+    line = y[0] + (y[-1] - y[0]) * (x - x[0]) / (x[-1] - x[0])
+    return float(np.abs(y - line).max()) / 2.0

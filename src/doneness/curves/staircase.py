@@ -115,7 +115,7 @@ def staircase(
     at, y, number = (0.5 * (at + begun))[whole], y[whole], number[whole].astype(np.int64)
     if y.size < 2 * least:
         return None
-    many = min(_MANY, max(_ENOUGH, _AN_EPOCH * np.unique(number).size))
+    many = min(_MANY, max(_ENOUGH, _AN_EPOCH * np.unique(number[_changes(number)]).size))
     if y.size > many:
         at, y, number = _averaged(at, y, number, many)
     found = [
@@ -126,10 +126,15 @@ def staircase(
     return _together(found, y) if found else None
 
 
+def _changes(number: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where a row has another number than the row before it; the first row has."""
+    return np.flatnonzero(np.append(True, number[1:] != number[:-1]))
+
+
 def _averaged(at: Floats, y: Floats, number: NDArray[np.int64], many: int) -> tuple[Floats, Floats, NDArray[np.int64]]:
     """Means of as many rows in a row as leave about `many`, within an epoch: more rows tell nothing more."""
     size = -(-y.size // many)
-    first = np.flatnonzero(np.append(True, np.diff(number) != 0))
+    first = _changes(number)
     place = np.arange(y.size) - np.repeat(first, np.diff(np.append(first, y.size)))
     begin = np.flatnonzero(place % size == 0)
     count = np.diff(np.append(begin, y.size))

@@ -104,7 +104,13 @@ def convex_fit(x: ArrayLike, y: ArrayLike) -> Floats:
         x: positions, ascending without ties; shape (n,), n ≥ 3.
         y: finite values; shape (n,).
     """
-    at, value = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    return _convex(np.asarray(x, dtype=np.float64).tobytes(), np.asarray(y, dtype=np.float64).tobytes()).copy()
+
+
+@lru_cache(maxsize=64)
+def _convex(x: bytes, y: bytes) -> Floats:
+    """The fit, kept: one look at a run asks for the same one several times."""
+    at, value = np.frombuffer(x), np.frombuffer(y)
     scale = float(np.abs(value).max()) or 1.0
     fitted: Floats = _nonnegative(_hinges((at - at[0]) / (at[-1] - at[0]))[1], value / scale)[0] * scale
     return fitted

@@ -182,7 +182,7 @@ class Case:
         value = self.train[1]
         return value.size > 0 and bool(np.mean(value < 0) > 0.05)
 
-    @property
+    @cached_property
     def steps_per_epoch(self) -> float | None:
         """Optimizer steps in one pass over the data, told or read off the epoch column."""
         told = self.run.number("steps_per_epoch")

@@ -77,6 +77,22 @@ def advice(talk: Talk) -> Message | None:
     told = special.advice(talk.case, talk.found, talk.verdict)
     if told is not None:
         return told
+    scheduled = talk.found["CV09"]
+    if talk.action is Action.STOP and talk.verdict in _DONE and scheduled.status in _SEEN and _under_way(scheduled):
+        # Being done on a rate that has not decayed is not the same as a run planned for that length.
+        plain = _plain_advice(talk)
+        return scheduled.message if plain is None else say("diagnose.both", first=plain, second=scheduled.message)
+    return _plain_advice(talk)
+
+
+_DONE, _SEEN = (Verdict.CONVERGED, Verdict.LEARNING), (Status.PASS, Status.WARN)
+
+
+def _under_way(scheduled: Finding) -> bool:
+    return scheduled.message.key in ("diagnose.cv09.cut", "diagnose.cv09.under_way")
+
+
+def _plain_advice(talk: Talk) -> Message | None:
     kept = talk.kept
     match talk.verdict:
         case Verdict.BROKEN:
@@ -158,6 +174,8 @@ def _why_undecided(talk: Talk) -> Message:
         return told
     if talk.case.preference:
         return say("diagnose.undecided.preference")
+    if talk.found["CV10"].status is Status.WARN:
+        return talk.found["CV10"].message
     if not talk.case.loss.size:
         seen = talk.found["CV05"]
         if seen.status is Status.SKIPPED:
@@ -184,6 +202,9 @@ def _settles(talk: Talk) -> Message:
         return lost.advice
     if talk.case.preference:
         return say("diagnose.advice.probe")
+    unmoved = talk.found["CV10"]
+    if unmoved.status is Status.WARN and unmoved.advice is not None:
+        return unmoved.advice
     if not talk.case.loss.size:
         return say("diagnose.advice.evaluate")
     small = talk.found["CV06"]

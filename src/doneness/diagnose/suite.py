@@ -24,6 +24,7 @@ from doneness.diagnose.checks import (
     cv07_memorising,
     cv08_overlap,
     cv09_schedule,
+    cv10_learnt,
     pf01_preference,
     rl01_reward,
     rn01_broken,
@@ -47,6 +48,7 @@ CHECKS: tuple[Check[Case], ...] = (
     cv07_memorising.CHECK,
     cv08_overlap.CHECK,
     cv09_schedule.CHECK,
+    cv10_learnt.CHECK,
     pf01_preference.CHECK,
     rl01_reward.CHECK,
 )
@@ -117,6 +119,9 @@ def _decide(case: Case, found: dict[str, Finding], findings: tuple[Finding, ...]
     # A loss that stands above its best, on its way up or down, has settled nowhere.
     risen = Status.WARN in (status["CV02"], status["CV03"])
     if status["CV04"] is Status.PASS and status["CV06"] is not Status.UNSURE and not risen:
+        if status["CV10"] is Status.WARN:
+            # It stands where it began: nothing more will come, but that is not being done.
+            return _Outcome(Verdict.UNDECIDED, Action.STOP)
         if status["CV05"] is Status.PASS:
             # It falls for certain, yet what is left brings nothing that matters.
             return _Outcome(Verdict.LEARNING, Action.STOP)

@@ -80,10 +80,12 @@ def sweet_spot(case: Case) -> SweetSpot | None:
     """The steps around the best that are statistically tied with it.
 
     The best is the minimum of the curve after each point was averaged with its neighbours, so that
-    one lucky evaluation does not win. A step is tied when it is worse by no more than the smallest
-    gain that matters, or by up to twice that where the difference cannot be told from noise
-    (paired SE² + 2σ_t²). Steps for certain worse in between end the spot: a lucky dip far from the
-    best is no tie.
+    one lucky evaluation does not win; what is left of its luck (how far it lies below the best convex
+    curve) is given back before others are held against it. A step is tied when it is worse by no more
+    than the smallest gain that matters, or when it cannot be told from the best by more than noise
+    (paired SE² + 2σ_t²) and is itself worse by at most twice that gain, or the curve there by that gain.
+    Steps for certain worse in between end the spot, unless it is a single one that the curve passes
+    by: a lucky dip far from the best is no tie, and one unlucky evaluation parts no plateau.
 
     Returns:
         The interval, or None with fewer than two evaluations.
@@ -93,31 +95,50 @@ def sweet_spot(case: Case) -> SweetSpot | None:
     if step.size < 2:
         return None
     best = _best(step, loss)
-    noise = case.noise
+    course = _course(step, loss)
+    above = course - course.min()
+    luck = min(max(float(course[best] - loss[best]), 0.0), case.noise)
     effects = [
         table.effect(row, best) if table is not None else PairedEffect(float(loss[row] - loss[best]), 0.0, 2)
         for row in range(step.size)
     ]
-    tied = [row == best or _tied(effect, case.epsilon, noise) for row, effect in enumerate(effects)]
-    worse = [_worse(effect, case.epsilon, noise) for effect in effects]
+    eps, noise = case.epsilon, case.noise
+    tied = [row == best or _tied(effect, float(above[row]), eps, noise, luck) for row, effect in enumerate(effects)]
+    worse = [effect.diff - luck > eps and _told(effect, noise, luck) for effect in effects]
+    # A single evaluation that sticks out of a level stretch is noise, not a border.
+    border = [
+        bad and (above[row] > 2.0 * eps or any(worse[near] for near in (row - 1, row + 1) if 0 <= near < step.size))
+        for row, bad in enumerate(worse)
+    ]
     first = last = best
-    while first > 0 and not worse[first - 1]:
+    while first > 0 and not border[first - 1]:
         first -= 1
-    while last + 1 < step.size and not worse[last + 1]:
+    while last + 1 < step.size and not border[last + 1]:
         last += 1
     rows = [row for row in range(first, last + 1) if tied[row]]
     return SweetSpot(int(step[rows[0]]), int(step[rows[-1]]), tuple(int(step[r]) for r in rows), int(step[best]))
 
 
-def _tied(effect: PairedEffect, eps: float, noise: float) -> bool:
+def _tied(effect: PairedEffect, above: float, eps: float, noise: float, luck: float) -> bool:
+    """Worse than the best by nothing that matters, or by nothing that can be told and not by much.
+
+    `above` is how far the curve at that step lies above its lowest point.
+    """
     if effect.diff <= eps:
         return True
-    return effect.diff <= 2.0 * eps and not _worse(effect, 0.0, noise)
+    return (effect.diff <= 2.0 * eps or above <= eps) and not _told(effect, noise, luck)
 
 
-def _worse(effect: PairedEffect, margin: float, noise: float) -> bool:
-    """Worse than the best by more than `margin`, and not by chance."""
-    return effect.diff > margin and effect.diff > _SURE * effect.total_se(noise)
+def _told(effect: PairedEffect, noise: float, luck: float) -> bool:
+    """Worse than the best, and not by chance or by the best one's luck."""
+    return effect.diff - luck > _SURE * effect.total_se(noise)
+
+
+def _course(step: NDArray[np.int64], loss: Floats) -> Floats:
+    """The best convex curve through the losses, at each step; the losses themselves where too few or too many."""
+    if loss.size < _LEAST_COURSE or loss.size > _MOST_COURSE:
+        return loss.astype(np.float64)
+    return convex_fit(step, _without_dips(step, loss))
 
 
 def _best(step: NDArray[np.int64], loss: Floats) -> int:

@@ -1,9 +1,27 @@
-"""Ask every checkpoint the same questions, measure what loss hides, and pick one."""
+"""Ask every checkpoint the same questions, measure what loss hides, and pick one.
 
-from doneness.probe.choice import barred, explain
-from doneness.probe.panel import Asking, ask_all, pick_checkpoints
-from doneness.probe.suite import Probe, choose_questions, load_suite
-from doneness.probe.table import build_table
+Its names are loaded when they are asked for: choosing a checkpoint needs none of what asks one.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from doneness.probe.choice import barred, explain
+    from doneness.probe.panel import Asking, ask_all, pick_checkpoints
+    from doneness.probe.suite import Probe, choose_questions, load_suite
+    from doneness.probe.table import build_table
+
+_HOMES = {
+    "Asking": "panel",
+    "Probe": "suite",
+    "ask_all": "panel",
+    "barred": "choice",
+    "build_table": "table",
+    "choose_questions": "suite",
+    "explain": "choice",
+    "load_suite": "suite",
+    "pick_checkpoints": "panel",
+}
 
 __all__ = [
     "Asking",
@@ -16,3 +34,14 @@ __all__ = [
     "load_suite",
     "pick_checkpoints",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'doneness.probe' has no attribute {name!r}")
+    from importlib import import_module
+
+    found = getattr(import_module(f"doneness.probe.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found

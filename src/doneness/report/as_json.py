@@ -1,4 +1,4 @@
-"""Diagnoses as JSON; what `doneness check --json` prints has a published schema."""
+"""Diagnoses as JSON; what a command prints with `--json` and has a `--schema` for keeps to a published schema."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def check_json(
         return written({"schema": CHECK, "doneness": version, "runs": runs, "unreadable": lost})
 
 
-def schema() -> str:
-    """The JSON schema of `check_json`."""
-    return (resources.files("doneness.report") / "schema" / "check.schema.json").read_text(encoding="utf-8")
+def schema(command: str = "check") -> str:
+    """The JSON schema of what `doneness check --json` prints, or "replay" or "compare"."""
+    return (resources.files("doneness.report") / "schema" / f"{command}.schema.json").read_text(encoding="utf-8")
 
 
 def written(data: Any) -> str:

@@ -7,9 +7,9 @@ import numpy as np
 from doneness.core import tr
 from doneness.report import layers, panels
 from doneness.report.comparison import Compared, Comparison
-from doneness.report.frame import WIDE, Frame, wrapped, zero_said
+from doneness.report.frame import WIDE, Frame, number_margin, wrapped, zero_said
 from doneness.report.many import shortened
-from doneness.report.numbers import general, plain
+from doneness.report.numbers import axis_end, general, plain
 from doneness.report.palette import css, fill, stroke
 from doneness.report.sheet import FACE
 from doneness.report.svg import Svg, element, fitted
@@ -84,10 +84,11 @@ def _frame(found: Comparison, axis: str, log: bool, width: float) -> Frame:
     size = 11.5 if narrow else 13.0
     left, right = (40.0, width - 84.0) if narrow else (56.0, width - 150.0)
     low, high = limits(found, log)
+    left = max(left, number_margin(low, high, log, size))
     scale = tr("report.figure.log" if log else "report.figure.linear")
     said = [
         tr("report.figure.y_title"),
-        tr(f"report.figure.{zero_said(low)}", scale=scale, low=general(round(low, 3)), high=general(round(high, 3))),
+        tr(f"report.figure.{zero_said(low)}", scale=scale, low=axis_end(low), high=axis_end(high)),
         *_windows(found),
     ]
     if any(((t.value < low) | (t.value > high)).any() for e in found.runs if (t := e.curve.trend) is not None):

@@ -6,7 +6,7 @@ from doneness.core import Diagnosis, tr
 from doneness.report import layers, panels
 from doneness.report.curve import AXES, Curve, curve
 from doneness.report.frame import WIDE, Frame, frame, y_limits, zero_said
-from doneness.report.numbers import count, general
+from doneness.report.numbers import axis_end, count, general
 from doneness.report.palette import css, fill
 from doneness.report.svg import Svg, element
 from doneness.report.thin import thin
@@ -70,7 +70,7 @@ def notes(data: Curve, log: bool, width: float) -> list[str]:
     scale = tr("report.figure.log" if log else "report.figure.linear")
     said = [
         tr("report.figure.y_title"),
-        tr(f"report.figure.{zero_said(low)}", scale=scale, low=general(round(low, 3)), high=general(round(high, 3))),
+        tr(f"report.figure.{zero_said(low)}", scale=scale, low=axis_end(low), high=axis_end(high)),
     ]
     if data.trend is not None and data.window is not None:
         # In steps, whatever the axis: the window is the same wherever one looks and however long the run is.

@@ -13,10 +13,12 @@ from doneness.report.decisions import said
 from doneness.report.keynumbers import RISING
 from doneness.report.numbers import between, count, general
 from doneness.report.view import FindingRow, Missing
+from doneness.report.why import lacking
 from doneness.runs import Run
 
 _ORDER = (Status.FAIL, Status.ERROR, Status.WARN, Status.UNSURE, Status.PASS)
 _LONGEST = 160
+GROUPS = ("judged", "log", "given", "reader")
 
 
 def finding_rows(findings: Sequence[Finding]) -> tuple[FindingRow, ...]:
@@ -28,8 +30,7 @@ def finding_rows(findings: Sequence[Finding]) -> tuple[FindingRow, ...]:
 def missing(
     run: Run, diagnosis: Diagnosis, curve: Curve, given: Mapping[str, bool], damaged: int
 ) -> tuple[Missing, ...]:
-    """Everything the report is silent about, each with its reason; the reader's notes come last."""
-    found = [Missing(f.code, said(f.message)) for f in diagnosis.findings if f.status is Status.SKIPPED]
+    """Everything the report is silent about, by kinds of reason; the reader's notes come last."""
     absent = {
         "train": not curve.raw.step.size,
         "evals": not curve.evals,
@@ -39,11 +40,19 @@ def missing(
         "forecast": diagnosis.forecast is None,
         **{name: not there for name, there in given.items()},
     }
-    found += [Missing(tr(f"report.missing.{k}"), _why(k, diagnosis)) for k, gone in absent.items() if gone]
+    comma = tr("report.list_comma")
+    found = [Missing("judged", comma.join(codes), why) for codes, why in lacking(diagnosis.findings)]
+    found += [Missing(_group(k), tr(f"report.missing.{k}"), _why(k, diagnosis)) for k, gone in absent.items() if gone]
     if damaged:
-        found.append(Missing(tr("report.missing.damaged"), tr("report.missing.damaged_why", n=damaged)))
-    found += [Missing(tr("report.missing.note"), printable(note)) for note in (*run.notes, *run.faults)]
-    return tuple(found)
+        found.append(Missing("reader", tr("report.missing.damaged"), tr("report.missing.damaged_why", n=damaged)))
+    found += [Missing("reader", tr("report.missing.note"), printable(note)) for note in (*run.notes, *run.faults)]
+    return tuple(sorted(found, key=lambda each: GROUPS.index(each.group)))
+
+
+def _group(name: str) -> str:
+    if name in ("examples", "forecast"):
+        return "judged"
+    return "given" if name in ("probes", "answers", "recipe", "card") else "log"
 
 
 def _why(name: str, diagnosis: Diagnosis) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from doneness.report.curve import Curve, Flag
 from doneness.report.svg import text_width
-from doneness.report.ticks import Scale
+from doneness.report.ticks import Scale, labelled
 
 WIDE, NARROW = 960, 380
 _FLAG_ROW = 19
@@ -66,6 +66,8 @@ def frame(curve: Curve, axis: str, log: bool, width: float, notes: Sequence[str]
     narrow = width < 600
     size = 11.5 if narrow else 13.0
     left, right = (40.0, width - 76.0) if narrow else (56.0, width - 108.0)
+    y_low, y_high = y_limits(curve, log)
+    left = max(left, number_margin(y_low, y_high, log, size))
     low, high = x_limits(curve, axis)
     x = Scale(low, high, left, right)
     flags = _place_flags(curve, axis, x, size)
@@ -79,7 +81,6 @@ def frame(curve: Curve, axis: str, log: bool, width: float, notes: Sequence[str]
     under = lane + (42 if curve.checkpoints or curve.chosen is not None or curve.sweet else 10)
     rate = (under, under + 46) if curve.rate is not None else None
     bottom = rate[1] if rate else under - 6
-    y_low, y_high = y_limits(curve, log)
     return Frame(
         axis=axis,
         size=size,
@@ -96,6 +97,11 @@ def frame(curve: Curve, axis: str, log: bool, width: float, notes: Sequence[str]
         x=x,
         y=Scale(y_low, y_high, tall, top, log),
     )
+
+
+def number_margin(low: float, high: float, log: bool, size: float) -> float:
+    """Pixels that the longest number of the loss axis takes left of the panel; none may be cut."""
+    return 11.0 + max(text_width(text, size) for _, text in labelled(low, high, log))
 
 
 def x_limits(curve: Curve, axis: str) -> tuple[float, float]:

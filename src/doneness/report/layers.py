@@ -9,7 +9,7 @@ from doneness.report.numbers import plain
 from doneness.report.palette import fill, stroke
 from doneness.report.svg import Point, Svg
 from doneness.report.thin import LIMIT, thin
-from doneness.report.ticks import label, linear_ticks, log_ticks
+from doneness.report.ticks import labelled
 
 
 def dot_limit(width: float) -> int:
@@ -19,11 +19,9 @@ def dot_limit(width: float) -> int:
 
 def grid(svg: Svg, f: Frame) -> None:
     """Horizontal hairlines and their numbers."""
-    ticks = (log_ticks if f.y.log else linear_ticks)(f.y.low, f.y.high, 5)
-    for value in ticks:
+    for value, text in labelled(f.y.low, f.y.high, f.y.log):
         y = f.y(value)
         svg.line([(f.left, y), (f.right, y)], **stroke("grid"))
-        text = label(value, ticks)
         svg.add("text", text, x=f.left - 7, y=y + 4, text_anchor="end", font_size=f.size, **fill("muted"))
 
 

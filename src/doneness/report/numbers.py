@@ -73,6 +73,11 @@ def general(value: float | None) -> str:
     return f"{value:.4g}".replace("-", _MINUS)
 
 
+def axis_end(value: float) -> str:
+    """An end of an axis in three decimals, or two digits where three decimals would say 0 of what is none."""
+    return general(round(value, 3)) if abs(value) >= 1e-3 else f"{value:.2g}".replace("-", _MINUS)
+
+
 def duration(seconds: float | None) -> str:
     """A time span in its two largest units."""
     if seconds is None or not math.isfinite(seconds):

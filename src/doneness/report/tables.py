@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from itertools import groupby
 
 from doneness.core import tr
 from doneness.report import markdown
@@ -12,7 +13,7 @@ from doneness.report.decisions import Stretch
 from doneness.report.multiples import multiples
 from doneness.report.numbers import ABSENT, between, compact, count, plain, signed
 from doneness.report.prose import prose
-from doneness.report.view import CheckCell, CheckpointRow, CheckRow, FindingRow, ReportView
+from doneness.report.view import CheckCell, CheckpointRow, CheckRow, FindingRow, Missing, ReportView
 
 CARD_LIMIT = 100_000
 _ONE_LINE = 24
@@ -80,9 +81,18 @@ def evidence(view: ReportView) -> str:
         items = "".join(f"<li>{prose(text)}</li>" for text in view.readings)
         out += f'<h3>{_t("head.readings")}</h3><p class="lead">{_t("lead.readings")}</p><ul>{items}</ul>'
     if view.missing:
-        rows = "".join(f"<dt>{escape(m.what)}</dt><dd>{prose(m.why)}</dd>" for m in view.missing)
-        out += f'<h3>{_t("head.missing")}</h3><p class="lead">{_t("lead.missing")}</p><dl class="pairs">{rows}</dl>'
+        out += f'<h3>{_t("head.missing")}</h3><p class="lead">{_t("lead.missing")}</p>'
+        out += "".join(_missing(name, list(group)) for name, group in groupby(view.missing, key=lambda m: m.group))
     return out + "</section>\n"
+
+
+def _missing(name: str, group: list[Missing]) -> str:
+    """What is missing for one kind of reason, under a heading of its own."""
+    rows = "".join(f"<dt>{escape(m.what)}</dt><dd>{prose(m.why)}</dd>" for m in group)
+    if len({m.what for m in group}) == 1 and len(group) > 1:
+        # One word before every line says no more than the heading.
+        return f"<h4>{_t(f'missing.group.{name}')}</h4><ul>{''.join(f'<li>{prose(m.why)}</li>' for m in group)}</ul>"
+    return f'<h4>{_t(f"missing.group.{name}")}</h4><dl class="pairs">{rows}</dl>'
 
 
 def recipe(view: ReportView) -> str:

@@ -37,17 +37,18 @@ class LossPlot:
         columns = min(options.max_width, 110) - _LABEL - _NAME - 1
         if columns < 12:
             # Too narrow for a plot; its range is still worth a line.
-            yield Text(_range(self.curve))
+            yield Text(_range(self.curve, y_limits(self.curve, log=False)))
             return
-        yield from self._lines(columns)
-        yield Text(_range(self.curve), style="dim")
+        limits = y_limits(self.curve, log=False)
+        yield from self._lines(columns, limits)
+        yield Text(_range(self.curve, limits), style="dim")
         mark = _keep_line(self.curve, columns)
         if mark:
             yield mark
 
-    def _lines(self, columns: int) -> Iterator[Text]:
-        canvas, names = _drawn(self.curve, columns, self.rows)
-        low, high = y_limits(self.curve, log=False)
+    def _lines(self, columns: int, limits: tuple[float, float]) -> Iterator[Text]:
+        canvas, names = _drawn(self.curve, columns, self.rows, limits)
+        low, high = limits
         for i, stretches in enumerate(canvas.rows_of_text()):
             label = _label(high) if i == 0 else _label(low) if i == self.rows - 1 else ""
             line = Text(f"{label:>{_LABEL - 1}} ", style="dim", no_wrap=True, end="\n")
@@ -58,9 +59,11 @@ class LossPlot:
             yield line
 
 
-def _drawn(curve: Curve, columns: int, rows: int) -> tuple[Canvas, dict[int, tuple[str, int]]]:
+def _drawn(
+    curve: Curve, columns: int, rows: int, limits: tuple[float, float]
+) -> tuple[Canvas, dict[int, tuple[str, int]]]:
     canvas = Canvas(columns, rows)
-    low, high = y_limits(curve, log=False)
+    low, high = limits
     end = max(curve.last, 1)
     x = Scale(0, end, 0, canvas.width - 1)
     y = Scale(low, high, canvas.height - 1, 0)
@@ -72,8 +75,10 @@ def _drawn(curve: Curve, columns: int, rows: int) -> tuple[Canvas, dict[int, tup
     step, value = curve.raw.step.astype(np.float64), np.clip(curve.raw.value, low, high)
     across = np.rint(x.start + (step - x.low) / (x.high - x.low) * (x.stop - x.start))
     down = np.rint(y.start + (value - y.low) / (y.high - y.low) * (y.stop - y.start))
-    dots = np.unique(across * canvas.height + down).astype(np.int64)
-    for column, row in zip(*(part.tolist() for part in np.divmod(dots, canvas.height)), strict=True):
+    lit = np.zeros(canvas.width * canvas.height, dtype=np.bool_)
+    dots = (across * canvas.height + down).astype(np.int64)
+    lit[dots[(dots >= 0) & (dots < lit.size)]] = True
+    for column, row in zip(*(part.tolist() for part in np.divmod(np.flatnonzero(lit), canvas.height)), strict=True):
         canvas.dot(column, row, layer=_RAW)
     names: dict[int, tuple[str, int]] = {}
     if curve.trend is not None:
@@ -104,8 +109,8 @@ def _join(canvas: Canvas, points: list[tuple[int, int]], layer: int) -> None:
         canvas.dot(*point, layer=layer)
 
 
-def _range(curve: Curve) -> str:
-    low, high = y_limits(curve, log=False)
+def _range(curve: Curve, limits: tuple[float, float]) -> str:
+    low, high = limits
     zero = tr(f"report.term.{zero_said(low)}")
     return tr("report.term.range", low=plain(low), high=plain(high), zero=zero, last=count(curve.last))
 

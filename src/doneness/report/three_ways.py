@@ -12,7 +12,7 @@ import numpy as np
 from doneness.core import tr
 from doneness.report import layers, panels
 from doneness.report.curve import Curve, EvalPoint
-from doneness.report.frame import Frame, y_limits
+from doneness.report.frame import Frame, number_margin, y_limits
 from doneness.report.numbers import general
 from doneness.report.palette import fill, stroke
 from doneness.report.sheet import Panel, panel_width, sheet
@@ -68,7 +68,8 @@ def smoothed_evals(evals: Sequence[EvalPoint]) -> Floats:
 
 
 def _panel(data: Curve, axis: str, width: float, limits: Scale, draw: Callable[[Svg, Frame, Curve], None]) -> str:
-    left, right, top = 48.0, width - 58.0, 12.0
+    left = max(48.0, number_margin(limits.low, limits.high, limits.log, 12.0))
+    right, top = width - 58.0, 12.0
     bottom = top + _TALL
     x = Scale(0.0, data.place(axis, [data.last])[0], left, right)
     y = Scale(limits.low, limits.high, bottom, top, limits.log)

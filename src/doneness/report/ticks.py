@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_LEAST = 1e-300
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,29 @@ def log_ticks(low: float, high: float, wanted: int = 5) -> list[float]:
         if len(marks) <= wanted + 2:
             break
     return marks or linear_ticks(low, high, wanted)
+
+
+def labelled(low: float, high: float, log: bool) -> list[tuple[float, str]]:
+    """The ticks of a loss axis with their texts."""
+    ticks = (log_ticks if log else linear_ticks)(low, high, 5)
+    if log and high / low >= 8:
+        # Each by itself: with the digits of the smallest, 1 would be a "1.0000".
+        return [(v, f"{v:,.10g}" if 1e-3 <= v < 1e6 else _powered(v, f"{v:e}".split("e")[1], [v])) for v in ticks]
+    largest = max(map(abs, ticks))
+    if largest <= _LEAST:
+        return [(v, "0") for v in ticks]
+    if largest < 1e-3:
+        power = f"{largest:e}".split("e")[1]
+        return [(v, _powered(v, power, ticks)) for v in ticks]
+    return [(v, label(v, ticks)) for v in ticks]
+
+
+def _powered(value: float, power: str, ticks: list[float]) -> str:
+    """`value` as a multiple of a power of ten, with the decimals that set the ticks apart."""
+    unit = float(f"1e{power}")
+    if value == 0 or unit == 0:
+        return "0"
+    return f"{label(value / unit, [v / unit for v in ticks])}e{int(power)}".replace("-", "\u2212")
 
 
 def label(value: float, ticks: list[float]) -> str:

@@ -134,8 +134,14 @@ class FindingRow:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Something that was not checked or is not shown, and why."""
+    """Something that was not checked or is not shown, and why.
 
+    Attributes:
+        group: what kind of reason: "judged" (too little to judge by), "log" (not logged), "given" (not given or
+            not done), "reader" (left out or repaired in reading).
+    """
+
+    group: str
     what: str
     why: str
 

@@ -21,11 +21,25 @@ def why_not_best(diagnosis: Diagnosis) -> str | None:
 
 def skipped(findings: Iterable[Finding]) -> list[tuple[tuple[str, ...], str]]:
     """Checks that were skipped, those of one reason together: their codes and the sentence."""
+    groups = _by_reason(findings)
+    return [(tuple(f.code for f in group), _sentence(reason, group)) for reason, group in groups.items()]
+
+
+def lacking(findings: Iterable[Finding]) -> list[tuple[tuple[str, ...], str]]:
+    """The same with the reason alone, as a sentence: for where the codes stand before it."""
+    told = []
+    for reason, group in _by_reason(findings).items():
+        part = isinstance(group[0].message.args.get("missing"), Message)
+        told.append((tuple(f.code for f in group), tr("report.missing.reason", reason=reason) if part else reason))
+    return told
+
+
+def _by_reason(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     groups: dict[str, list[Finding]] = {}
     for finding in findings:
         if finding.status is Status.SKIPPED:
             groups.setdefault(_reason(finding), []).append(finding)
-    return [(tuple(f.code for f in group), _sentence(reason, group)) for reason, group in groups.items()]
+    return groups
 
 
 def _reason(finding: Finding) -> str:

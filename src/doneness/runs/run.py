@@ -63,15 +63,17 @@ class Series:
         if steps.shape != values.shape or steps.ndim != 1:
             raise ValueError(f"step and value must be vectors of one length, got {steps.shape} and {values.shape}")
         rest = {}
+        absent = np.full(steps.shape, np.nan)
         for name in ("epoch", "tokens", "targets", "time"):
             given = columns.get(name)
             if given is None:
-                rest[name] = np.full(steps.shape, np.nan)
+                rest[name] = absent
                 continue
             column = _floats(given)
             if column.shape != steps.shape:
                 raise ValueError(f"{name} must have the length of step, got {column.shape} and {steps.shape}")
-            rest[name] = np.where(np.abs(column) <= _FARTHEST, column, np.nan)
+            beyond = np.abs(column) > _FARTHEST
+            rest[name] = np.where(beyond, np.nan, column) if beyond.any() else column
         return cls(steps, values, **rest)
 
     def __len__(self) -> int:
@@ -286,7 +288,6 @@ def _steps(step: Any) -> Ints:
     except TypeError as error:
         raise ValueError("a step is no number") from error
     # Floats beyond int64 wrap round silently; what they were is compared as well.
-    inside = exact.dtype.kind in "biuf" and bool(((exact >= 0) & (exact <= LAST_STEP)).all())
-    if steps.size and not inside:
+    if steps.size and not (exact.dtype.kind in "biuf" and exact.min() >= 0 and exact.max() <= LAST_STEP):
         raise ValueError("steps must be whole numbers from 0 to 10^12")
     return steps

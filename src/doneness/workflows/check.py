@@ -12,8 +12,6 @@ from doneness.probe.choice import barred, explain
 from doneness.runs import Run, read
 from doneness.runs.probes import Choice, ProbeTable, load_table
 from doneness.workflows.gather import Unreadable, gather
-from doneness.workflows.rules import params_of
-from doneness.workflows.train import recipe_of
 from doneness.workflows.twins import without_twins
 
 
@@ -114,5 +112,11 @@ def _asked_until(table: ProbeTable | None, step: int) -> ProbeTable | None:
 
 
 def _own_params(run: Run) -> Params | None:
-    recipe = recipe_of(run.path) if run.path is not None and run.kind == "journal" else None
+    if run.path is None or run.kind != "journal":
+        return None
+    # Only our own runs have a recipe, and what reads one takes long to load.
+    from doneness.workflows.rules import params_of
+    from doneness.workflows.train import recipe_of
+
+    recipe = recipe_of(run.path)
     return params_of(recipe.stopping) if recipe else None

@@ -15,23 +15,24 @@ import re
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from doneness.core import DonenessError, disk_faults, tr
 from doneness.runs import read
-from doneness.runs.atomic import sync, write_bytes
+from doneness.runs.atomic import sync
 from doneness.runs.journal import FILE as JOURNAL
 from doneness.runs.readers import files, trainer_state
 from doneness.runs.readers.checkpoints import folders, root_of, states, step_of
 from doneness.workflows.check import Judged, judge
 from doneness.workflows.checkpoint_files import holds_weights, named_step, reached, stranger
+from doneness.workflows.checkpoint_logs import Rescue, carry_out, rescue
 from doneness.workflows.going import finished, short_of_plan
 
 QUIET_SECONDS = 600.0
 _HIDDEN = re.compile(r"\.checkpoint-\d+\.pruned")
 _BEST = re.compile(rb'"best_model_checkpoint"\s*:\s*("(?:[^"\\]|\\.)*")')
-_SPARED = ("foreign", "own_files", "linked")  # untouched, but not for being worth keeping
+_SPARED = ("foreign", "own_files", "linked", "log")  # untouched, but not for being worth keeping
 _LOGS = (JOURNAL, trainer_state.FILE, "trainer_log.jsonl")
 
 
@@ -41,8 +42,8 @@ class Candidate:
 
     Attributes:
         size: bytes of its files.
-        keep: why it stays: "sweet", "recommended", "best", "last", "foreign", "own_files", "linked"; None
-            where it can go.
+        keep: why it stays: "sweet", "recommended", "best", "last", "foreign", "own_files", "linked", "log";
+            None where it can go.
         name: what in it is no checkpoint's, or the link that leads to it.
     """
 
@@ -59,12 +60,14 @@ class Pruning:
 
     Attributes:
         leftovers: hidden folders that an interrupted prune left; they go as well.
+        logs: which log is copied to the run's folder first, so that none of its rows goes.
     """
 
     root: Path
     judged: Judged
     candidates: tuple[Candidate, ...]
     leftovers: tuple[Path, ...] = ()
+    logs: Rescue = field(default_factory=Rescue)
 
     @property
     def doomed(self) -> tuple[Candidate, ...]:
@@ -111,12 +114,14 @@ def plan_prune(
     last = () if not_last else _last(there)
     best = _best_steps(root, judged)
     candidates = _candidates(root, [(c, _reason(c, judged, best, last)) for c in there])
+    logs = _logs(root, candidates)
+    candidates = tuple(replace(c, keep="log") if c.path in logs.kept else c for c in candidates)
     if not any(c.keep not in (None, *_SPARED) for c in candidates):
         raise DonenessError(tr("workflows.prune.nothing_left", path=str(root)))
     hidden = sorted(c for c in root.iterdir() if _HIDDEN.fullmatch(c.name) and _folder(c))
     held = reached(root, hidden)
     hidden = [c for c in hidden if c not in held]
-    return Pruning(root, judged, candidates, tuple(hidden))
+    return Pruning(root, judged, candidates, tuple(hidden), logs)
 
 
 def prune(pruning: Pruning) -> int:
@@ -128,14 +133,16 @@ def prune(pruning: Pruning) -> int:
     Raises:
         StorageError: the disk refuses; what is not yet deleted stays whole.
     """
-    _keep_log(pruning)
     freed = 0
     for place in pruning.leftovers:
         freed += _remove(place, size_of(place))
+    # Looked at again: between plan and deed it may have been replaced, filled, linked to or written to.
     held = reached(pruning.root, [each.path for each in pruning.doomed])
-    for each in pruning.doomed:
-        # Looked at again: between plan and deed it may have been replaced, filled or linked to.
-        if not _ours(each.path) or each.path in held or stranger(each.path):
+    going = [c for c in pruning.doomed if _ours(c.path) and c.path not in held and not stranger(c.path)]
+    logs = _logs(pruning.root, tuple(c if c in going else replace(c, keep="linked") for c in pruning.candidates))
+    carry_out(pruning.root, logs)
+    for each in going:
+        if each.path in logs.kept or not _ours(each.path):
             continue
         hidden = each.path.with_name(f".{each.path.name}.pruned")
         with disk_faults(each.path):
@@ -231,13 +238,10 @@ def _refuse_going(root: Path, judged: Judged, unfinished: bool) -> None:
         )
 
 
-def _keep_log(pruning: Pruning) -> None:
-    """The Trainer's newest log may lie in a checkpoint that goes; without it the run cannot be judged again."""
-    source, target = pruning.judged.run.path, pruning.root / trainer_state.FILE
-    if source is None or source.name != trainer_state.FILE or target.exists():
-        return
-    if any(source.resolve().is_relative_to(each.path) for each in pruning.doomed):
-        write_bytes(target, source.read_bytes())
+def _logs(root: Path, candidates: tuple[Candidate, ...]) -> Rescue:
+    """What must be done about log rows that would go with the checkpoints."""
+    there = [c for c in candidates if _folder(c.path)]
+    return rescue(root, [c.path for c in there if c.keep is None], [c.path for c in there if c.keep is not None])
 
 
 def _remove(hidden: Path, size: int) -> int:

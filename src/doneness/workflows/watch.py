@@ -19,7 +19,9 @@ from doneness.diagnose import Params
 from doneness.runs import Run, read
 from doneness.runs.readers import files
 from doneness.workflows.check import judge
+from doneness.workflows.going import finished
 from doneness.workflows.mapping import refuse_unknown_columns
+from doneness.workflows.silence import Pace
 
 # Decided by the losses at hand; the others wait for the next evaluation to be held twice.
 _AT_ONCE = (Verdict.BROKEN, Verdict.DIVERGED, Verdict.MEMORISING)
@@ -63,6 +65,7 @@ class LogWatcher:
         there: whether there ever was a file.
         moved: whether the log changed since it was first seen.
         fired: monotonic time at which a stop was told, or None.
+        pace: how long the log pauses between two changes.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class LogWatcher:
         self.there = False
         self.moved = False
         self.fired: float | None = None
+        self.pace = Pace()
         self._shorter = 0
         self._single: Path | None = None
 
@@ -106,6 +110,7 @@ class LogWatcher:
             if self._shorter < _PATIENCE:
                 return None
         self._read, self.fault, self._shorter = seen, None, 0
+        self.pace.read(self.last.run if self.last else None, run)
         self.last = self._judged(run, diagnosis, len(found) - 1)
         return self.last
 
@@ -118,16 +123,30 @@ class LogWatcher:
 
         Args:
             wait: seconds that the log must have stood still, under our eyes.
-            over: whether the run is at its end; else only a log that never moved since we came is taken for over.
+            over: whether the run is at its end; else only a log that never moved since we came, or whose silence
+                was told of, is taken for over.
         """
         last = self.last
         if last is None or self.fired is not None or last.diagnosis.action is not Action.STOP:
             return None
-        if self.still_for() < wait or (self.moved and not over):
+        if self.still_for() < wait or (self.moved and not over and not self.pace.told):
             return None
         self.fired = time.monotonic()
         self.last = replace(last, changed=False, stop=True)
         return self.last
+
+    @property
+    def silent(self) -> bool:
+        """Whether a log that moved under our eyes, short of its end, has paused far longer than it ever did."""
+        there = self.moved and self.last is not None and not finished(self.last.run)
+        return there and self.still_for() >= self.pace.patience
+
+    def silence(self) -> tuple[float, float] | None:
+        """Seconds of the silence that the log has fallen into, and of its longest pause before; once each time."""
+        if self.pace.told or not self.silent:
+            return None
+        self.pace.told = True
+        return self.still_for(), self.pace.longest
 
     def still_for(self) -> float:
         """Seconds since the log last changed, those before we came apart."""
@@ -135,6 +154,8 @@ class LogWatcher:
 
     def _note_change(self, seen: Print) -> None:
         self._seen = seen
+        if self.there:
+            self.pace.moved(self.still_for())
         self.quiet_since = time.monotonic()
         self._seen_at = time.monotonic()
         self.moved = self.there

@@ -17,7 +17,7 @@ def test_missing_per_example_losses_are_noted_in_the_readers_language(tmp_path: 
     journal.close()
     assert read(tmp_path)[0].notes == ("The per-example losses of 2 evaluations are missing (first: step 10).",)
     with speaking("zh"):
-        assert read(tmp_path)[0].notes == ("有 2 次评估缺少逐样本损失（最早：第 10 步）。",)
+        assert read(tmp_path)[0].notes == ("有 2 次验证缺少逐样本损失（最早：第 10 步）。",)
 
 
 @pytest.mark.parametrize(("language", "part"), [("en", "no readable record"), ("zh", "没有可读的记录")])

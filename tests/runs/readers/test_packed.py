@@ -157,3 +157,17 @@ def test_keys_that_msgspec_cannot_hold_are_left_to_json() -> None:
     forms = Forms()
     forms.learn([{'a"b': 1.0, "step": 1}])
     assert forms.array(b'{"step": 1}') is None
+
+
+def test_values_are_dropped_where_another_key_stands() -> None:
+    forms = Forms()
+    forms.learn([{"loss": 1.0, "step": 1, "end": 1.0}])
+    few = forms.lines(b'{"loss": 1.5, "step": 1}\n' * 9 + b'{"loss": 7.5, "step": 10, "end": 2}\n')
+    most = forms.lines(b'{"loss": 1.5, "step": 1}\n' + b'{"loss": 7.5, "step": 10, "end": 2}\n' * 9)
+    for packed, kept in ((few, 9), (most, 1)):
+        assert packed is not None
+        packed.without("loss", where="end")
+        table = Table()
+        table.extend(packed)
+        assert table.column("loss")[1].tolist() == [1.5] * kept
+        assert table.column("step")[1].size == 10

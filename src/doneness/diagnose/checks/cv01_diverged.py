@@ -7,7 +7,9 @@ How: medians of windows of 20 logged losses (a quarter of a short log, three at 
 two windows must both lie above the best window by more than max(0.5 nats, 6 MAD), or the last 20
 gradient norms above 10 times the median of those before. A latter half that lies wholly one nat
 above the first loss has diverged at once. Without train losses, two evaluations in a row by that
-margin above both the best and the first. A rise that came back is a warning.
+margin above both the best and the first. Train loss that rises for certain (Theil–Sen, 90 %) since the best
+evaluation, by half as much as an evaluation loss that has turned upwards (CV03's test): overfitting lowers
+train loss, so this is none. A rise that came back is a warning.
 
 Source: windows and margins are ours, heuristic.
 """
@@ -18,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doneness.core import Check, Finding, Message, Status, Where, say
-from doneness.curves import running_median
+from doneness.curves import critical_turn, running_median, theil_sen, turning
 from doneness.diagnose.case import Case
 from doneness.runs import GRAD_NORM
 
 CODE = "CV01"
 _WINDOW, _LEAST_WINDOW, _LEAST_ROWS = 20, 3, 8
 _CLIMB, _MADS, _GRAD = 0.5, 6.0, 10.0
+_TURN, _HALF = 6, 0.5  # evaluations; of the evaluations' rise
 _BACK = 0.5  # of the climb: a loss that has come down by half is on its way back
 _SHOWN = 0.005  # nats: less would be written as 0.00
 
@@ -62,7 +65,8 @@ def _windows(case: Case, step: NDArray[np.int64], value: Floats) -> Finding:
     if (leap > 2.0 * _CLIMB or climb[-1] > margin) and _returning(case, value, medians):
         numbers = {"top": float(medians[top]), "step": int(step[top + width - 1]), "now": float(medians[-1])}
         message, at = say("diagnose.cv01.returning", **numbers), Where(step=int(step[top + width - 1]))
-        return Finding(CODE, Status.WARN, message, max(leap, float(climb[-1])), None, margin, int(value.size), at)
+        lower, height = say("diagnose.cv01.advice_spiked"), max(leap, float(climb[-1]))
+        return Finding(CODE, Status.WARN, message, height, None, margin, int(value.size), at, lower)
     if leap > 2.0 * _CLIMB:
         message = say("diagnose.cv01.at_once", climb=leap, first=float(value[0]), rows=int(value.size))
         start, advice = Where(step=int(step[0])), say("diagnose.cv01.advice_at_once")
@@ -78,14 +82,41 @@ def _windows(case: Case, step: NDArray[np.int64], value: Floats) -> Finding:
     grown = _gradients(case)
     if grown is not None:
         return grown
+    both = _together(case, step, value)
+    if both is not None:
+        return both
     if climb.max() > margin:
         top = int(np.argmax(climb))
         message = say("diagnose.cv01.passed", climb=float(climb.max()), step=int(step[top + width - 1]), margin=margin)
         peak = Where(step=int(step[top + width - 1]))
-        return Finding(CODE, Status.WARN, message, float(climb.max()), None, margin, int(value.size), peak)
+        lower = say("diagnose.cv01.advice_spiked")
+        return Finding(CODE, Status.WARN, message, float(climb.max()), None, margin, int(value.size), peak, lower)
     key = "fine" if last >= _SHOWN else "lowest"
     message = say(f"diagnose.cv01.{key}", climb=last, margin=margin, rows=int(value.size))
     return Finding(CODE, Status.PASS, message, last, None, margin, int(value.size))
+
+
+def _together(case: Case, step: NDArray[np.int64], value: Floats) -> Finding | None:
+    """Train and evaluation loss rising together since the best evaluation."""
+    if case.loss.size < _TURN or case.epsilon >= float(np.median(case.loss[-3:])) - float(case.loss.min()):
+        return None
+    turn, n = turning(case.step, case.loss), int(case.loss.size)
+    if turn is None or turn.strength <= critical_turn(n, case.params.watched):
+        return None
+    best = int(case.step[int(np.argmin(case.loss))])
+    since = step > best
+    slope = theil_sen(step[since], value[since], level=0.9) if since.sum() >= _WINDOW else None
+    if slope is None or slope.low <= 0.0:
+        return None
+    rise = slope.slope * float(step[-1] - best)
+    before = value[~since][-_WINDOW:]
+    # It has to stand above where it was at the best evaluation as well, not only to come back to it.
+    above = float(np.median(value[-_WINDOW:])) - float(np.median(before)) if before.size else rise
+    if min(rise, above) <= max(case.epsilon, _HALF * turn.rise):
+        return None
+    message = say("diagnose.cv01.together", step=best, train=rise, evaluation=turn.rise, evals=n)
+    where, advice = Where(step=best), say("diagnose.cv01.advice")
+    return Finding(CODE, Status.FAIL, message, rise, None, case.epsilon, int(value.size), where, advice)
 
 
 def _returning(case: Case, value: Floats, medians: Floats) -> bool:

@@ -101,8 +101,11 @@ def _follows(case: Case) -> Finding | None:
     train, evaluation = case.run.train, case.run.evals
     if train is None or evaluation is None or not case.loss.size:
         return None
-    climbed, other = (epochs.drops(case, s, least) for s, least in ((train, 10), (evaluation, _LEAST_EDGE)))
-    if climbed is None or other is None or not (epochs.certain(climbed) and epochs.certain(other)):
+    other = epochs.drops(case, evaluation, _LEAST_EDGE)
+    if other is None or not epochs.certain(other):
+        return None
+    climbed = epochs.drops(case, train, 10)
+    if climbed is None or not epochs.certain(climbed):
         return None
     edges = {d.edge for d in other.drops}
     like = sum(d.size for d in climbed.drops if d.edge in edges)

@@ -2,8 +2,8 @@
 
 What it finds: NaN or infinite losses (also those a trainer logs as 0.0), a loss worse than
 guessing before training, evaluation without target tokens, a loss near zero at once (the answer
-leaks into the prompt, or labels are masked), nothing but losses of exactly 0.0, gradients that are
-exactly zero.
+leaks into the prompt, or labels are masked), nothing but losses of exactly 0.0, gradients or a learning
+rate that are exactly zero, a loss that is the same number in every row.
 
 How: plain comparisons, no statistics. A fault that has passed (a single overflow, or the first rows
 of a short log) is a warning.
@@ -20,7 +20,7 @@ import numpy as np
 
 from doneness.core import Check, Finding, Message, Status, Where, say
 from doneness.diagnose.case import Case
-from doneness.runs import GRAD_NORM, TRAIN_LOSS, Series
+from doneness.runs import GRAD_NORM, LEARNING_RATE, TRAIN_LOSS, Series
 
 CODE = "RN01"
 _LEAK, _LEAK_STEPS, _FAR = 0.01, 20, 10.0
@@ -28,6 +28,7 @@ _ZERO_GRADS = 5
 _RECOVERED = 5  # finite rows after the last fault
 _RARE = 0.05
 _SINCE = 2  # finite rows after faults of the first rows of a short log
+_STUCK, _DIGITS = 10, 3  # rows that cannot all be alike by chance; significant digits that would show a change
 
 
 def _missing(case: Case) -> Message | None:
@@ -43,6 +44,8 @@ def _judge(case: Case) -> Finding:
         _zeros,
         _leak,
         _no_gradient,
+        _no_rate,
+        _constant,
     )
     found = [finding for test in tests if (finding := test(case)) is not None]
     worst = next((f for f in found if f.status is Status.FAIL), found[0] if found else None)
@@ -155,6 +158,29 @@ def _no_gradient(case: Case) -> Finding | None:
         return None
     message = say("diagnose.rn01.no_gradient", step=int(column.step[-1]), rows=_ZERO_GRADS)
     return _fault(message, int(column.step[-1]), Status.FAIL, _ZERO_GRADS, "diagnose.rn01.no_gradient_advice")
+
+
+def _no_rate(case: Case) -> Finding | None:
+    """A learning rate of zero in every row: nothing is trained, whatever the losses do."""
+    column = case.run.series.get(LEARNING_RATE)
+    if column is None or len(column) < _STUCK or column.value.any():
+        return None
+    message = say("diagnose.rn01.no_rate", rows=len(column))
+    return _fault(message, int(column.step[0]), Status.FAIL, len(column), "diagnose.rn01.no_rate_advice", 0.0)
+
+
+def _constant(case: Case) -> Finding | None:
+    """The same loss in every row: batches differ, so a model that computes it does not see them."""
+    step, value = case.train
+    if case.preference or value.size < _STUCK or bool((value != value[0]).any()):
+        return None
+    # A log that keeps two digits hides what moves in the third.
+    if len(f"{float(value[0]):g}".replace(".", "").strip("-0")) < _DIGITS:
+        return None
+    if case.loss.size and bool((case.loss != case.loss[0]).any()):
+        return None
+    message = say("diagnose.rn01.constant", rows=int(value.size), loss=float(value[0]))
+    return _fault(message, int(step[0]), Status.FAIL, int(value.size), "diagnose.rn01.constant_advice")
 
 
 def _of_evaluations(case: Case, bad: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Status:

@@ -53,9 +53,9 @@ def stories(table: Table, layout: Layout, *, split: bool) -> list[Story]:
     else:
         step = usable(table.dense(layout.step))
     context = {
-        "epoch": table.dense(layout.epoch),
-        "tokens": table.dense(layout.tokens),
-        "time": _running(table.dense(layout.time)),
+        "epoch": None if layout.epoch is None else table.dense(layout.epoch),
+        "tokens": None if layout.tokens is None else table.dense(layout.tokens),
+        "time": None if layout.time is None else _running(table.dense(layout.time)),
     }
     found = []
     for part in parts_of(step, split=split):
@@ -71,36 +71,70 @@ def usable(step: Floats) -> Floats:
         return np.where((step >= 0) & (step < _STEP_LIMIT), np.round(step), np.nan)
 
 
-def _story(table: Table, layout: Layout, step: Floats, context: Mapping[str, Floats], part: Part) -> Story:
+def _story(table: Table, layout: Layout, step: Floats, context: Mapping[str, Floats | None], part: Part) -> Story:
     rank = np.full(table.size, -1, dtype=np.int64)
     rank[part.rows] = np.arange(part.rows.size)
     plain = bool((np.diff(part.rows) > 0).all())
     series: dict[str, Series] = {}
     doubles = 0
+    like: _Places | None = None
     for column, name in layout.names.items():
         rows, values = table.column(column)
-        inside = rank[rows] >= 0
-        hidden = rows[~inside]
-        if hidden.size:
-            rows, values = rows[inside], values[inside]
         if rows.size == 0:
             continue
-        if not plain:
-            order = np.argsort(rank[rows], kind="stable")
-            rows, values = rows[order], values[order]
-        at = step[rows]
-        keep, twice = last_of_each(at)
-        if twice:
-            rows, values, at = rows[keep], values[keep], at[keep]
-        if part.resumed and hidden.size:
-            twice += int(np.isin(step[hidden], at).sum())
-        doubles += twice
-        whole = rows.size == table.size  # every row in its place: no need to pick them one by one
-        series[name] = Series.of(
-            at.astype(np.int64), values, **{k: v if whole and plain else v[rows] for k, v in context.items()}
-        )
+        # Columns of one kind of rows stand in the same rows: what these say is looked up once.
+        if like is None or not np.array_equal(rows, like.asked):
+            like = _places(rows, rank, plain, step, context)
+        if like.rows.size == 0:
+            continue
+        doubles += like.doubles
+        if part.resumed and like.hidden.size:
+            doubles += int(np.isin(step[like.hidden], like.step).sum())
+        series[name] = Series.of(like.step, values if like.taken is None else values[like.taken], **like.context)
     notes = [str(say("runs.note.twice", count=doubles))] if doubles else []
     return Story(series, (*notes, *part.notes), part.resumed)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where the cells of a column come to lie.
+
+    Attributes:
+        asked: the rows it was asked for.
+        rows: those of them in force, in the order of steps.
+        taken: their places among the rows asked for; None for all of them as they are.
+        hidden: rows that another training or a resume hides.
+        doubles: rows whose step comes again.
+        step: their steps.
+        context: epochs, tokens and seconds at them, where there are any.
+    """
+
+    asked: Ints
+    rows: Ints
+    taken: Ints | None
+    hidden: Ints
+    doubles: int
+    step: Ints
+    context: Mapping[str, Floats | None]
+
+
+def _places(rows: Ints, rank: Ints, plain: bool, step: Floats, context: Mapping[str, Floats | None]) -> _Places:
+    inside = rank[rows] >= 0
+    whole = bool(inside.all())
+    taken = None if whole else np.flatnonzero(inside)
+    held = rows if taken is None else rows[taken]
+    if not plain:
+        order = np.argsort(rank[held], kind="stable")
+        held, taken = held[order], order if taken is None else taken[order]
+    at = step[held]
+    keep, twice = last_of_each(at)
+    if twice:
+        held, at, taken = held[keep], at[keep], keep if taken is None else taken[keep]
+    # Every row in its place: no need to pick them one by one.
+    everything = plain and held.size == rank.size
+    there = {k: v if v is None or everything else v[held] for k, v in context.items()}
+    hidden = np.zeros(0, dtype=np.int64) if whole else rows[~inside]
+    return _Places(rows, held, taken, hidden, twice, at.astype(np.int64), there)
 
 
 def _running(time: Floats) -> Floats:

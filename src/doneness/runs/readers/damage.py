@@ -23,7 +23,8 @@ def unreadable(table: Table, layout: Layout) -> int:
     if layout.step is not None:
         rows.append(table.unread(layout.step))
         homeless = ~np.isfinite(usable(table.dense(layout.step)))
-        rows += [held[homeless[held]] for held in (table.column(column)[0] for column in losses)]
+        if homeless.any():
+            rows += [held[homeless[held]] for held in (table.column(column)[0] for column in losses)]
     return int(np.unique(np.concatenate(rows)).size) if rows else 0
 
 

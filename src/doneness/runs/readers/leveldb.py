@@ -25,11 +25,13 @@ class Frames:
     Attributes:
         records: those that are whole.
         bad: stretches that were damaged.
+        gone: bytes of those stretches.
         cut: the last record is not all there.
     """
 
     records: list[bytes] = field(default_factory=list)
     bad: int = 0
+    gone: int = 0
     cut: bool = False
 
 
@@ -52,11 +54,15 @@ def frames(data: bytes) -> Frames:
             position = end
         elif not any(data[position : position + left]):
             # A disk that was not flushed before the power went leaves zeros.
-            found.cut |= position + left >= size
-            position += left
+            end = min(position + left, size)
+            found.cut |= end >= size
+            found.bad += end < size
+            found.gone += end - position
+            position = end
         else:
-            parts = []
+            parts, begun = [], position
             position = _next_whole(data, position + 1, size)
+            found.gone += position - begun
             # A record that reaches beyond the file, with none after it, is one that was being written.
             found.cut = end > size and position >= size
             found.bad += not found.cut

@@ -17,6 +17,7 @@ from doneness.core import UnreadableError, say
 from doneness.runs.readers import files, metric_points, sqlite_file, tracked, yaml_lines
 from doneness.runs.readers.generic import Source
 from doneness.runs.readers.metric_points import Points
+from doneness.runs.readers.names import is_loss
 from doneness.runs.readers.rows import Loss, lost_notes
 from doneness.runs.run import Run
 
@@ -81,7 +82,9 @@ def _runs(stored: _Stored) -> list[Run]:
     if joined.moved:
         notes.append(str(say("runs.note.own_axis", names=", ".join(joined.moved))))
     source = Source(stored.path, stored.name, "mlflow")
-    return tracked.runs_in(tracked.Tracked(source, joined.rows, dict(stored.params)), notes)
+    # The folders' files are appended to: a torn end is one row, and nothing written at once is missing.
+    loss = stored.loss if stored.path.is_file() else Loss(stored.loss.rows)
+    return tracked.runs_in(tracked.Tracked(source, joined.rows, dict(stored.params)), notes, loss)
 
 
 def _run_folders(root: Path, depth: int = 2) -> Iterator[Path]:
@@ -107,10 +110,17 @@ def _of_folder(folder: Path) -> _Stored:
     stored = _Stored(folder, name, meta.get("lifecycle_stage") == _DELETED, _number(meta.get("start_time")))
     if stored.deleted:
         return stored
+    worst = 0
     for file in _below(folder / "metrics"):
-        points = _points(file, stored.loss)
+        name, loss = file.relative_to(folder / "metrics").as_posix(), Loss()
+        points = _points(file, loss)
         if points.value:
-            stored.metrics[file.relative_to(folder / "metrics").as_posix()] = points
+            stored.metrics[name] = points
+        # A row is a step: losses have steps of their own, the other metrics those of the losses.
+        stored.loss.rows += loss.rows if is_loss(name) else 0
+        stored.loss.cut |= loss.cut
+        worst = max(worst, loss.rows)
+    stored.loss.rows = max(stored.loss.rows, worst)
     for file in _below(folder / "params"):
         stored.params[file.relative_to(folder / "params").as_posix()] = _text(file).strip()
     return stored
@@ -130,15 +140,20 @@ def _points(file: Path, loss: Loss) -> Points:
         lines.pop()
         loss.cut = True
         loss.rows += 1
-    for line in lines:
-        parts = line.split()
+    cells = [parts for parts in map(bytes.split, lines) if parts]
+    # Early versions wrote no steps, late ones write a data set behind them.
+    known = (2,) if all(len(parts) < 3 for parts in cells) else (3, 4, 5)
+    for parts in cells:
         try:
             at, value = float(parts[0]), float(parts[1])
             step = int(parts[2]) if len(parts) > 2 else 0
         except (ValueError, IndexError):
-            loss.rows += bool(line.strip())
+            loss.rows += 1
             continue
-        points.append(step, value, at / 1000.0)
+        if len(parts) in known:
+            points.append(step, value, at / 1000.0)
+        else:
+            loss.rows += 1  # without its step, or glued to the next
     return points
 
 
@@ -148,21 +163,23 @@ def _of_database(path: Path) -> list[_Stored]:
         named = sqlite_file.Rows(connection, "SELECT run_uuid, name, lifecycle_stage, start_time FROM runs")
         for key, name, stage, begun in named:
             stored[key] = _Stored(path, str(name or key), stage == _DELETED, _number(begun))
+        unread = 0
         logged = sqlite_file.Rows(connection, "SELECT run_uuid, key, value, timestamp, step, is_nan FROM metrics")
         for key, name, value, at, step, is_nan in logged:
             run = stored.get(key)
             if run is None or not isinstance(step, int) or not isinstance(value, (int, float)):
+                unread += 1
                 continue
             points = run.metrics.setdefault(str(name), Points())
             # Without infinities in its columns, MLflow stores the largest float there is.
             number = math.nan if is_nan else math.copysign(math.inf, value) if abs(value) > 1e300 else float(value)
             points.append(step, number, _number(at) / 1000.0)
+        cut = logged.cut or named.cut or not sqlite_file.is_sound(connection)
         for key, name, value in sqlite_file.Rows(connection, "SELECT run_uuid, key, value FROM params"):
             if key in stored:
                 stored[key].params[str(name)] = str(value)
-    if logged.cut or named.cut:
-        for run in stored.values():
-            run.loss.cut, run.loss.rows = True, 1
+    for run in stored.values():
+        run.loss.cut, run.loss.rows = cut, unread + cut  # nobody knows whose rows they were
     return list(stored.values())
 
 

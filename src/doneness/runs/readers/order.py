@@ -48,12 +48,18 @@ def parts_of(step: Floats, *, split: bool) -> list[Part]:
     back = np.flatnonzero(np.diff(seen) < 0) + 1
     if back.size == 0:
         return [Part(rows, (), ())]
-    if back.size > max(_FEW, _MOSTLY_FORWARD * rows.size):
+    if back.size > max(_FEW, _MOSTLY_FORWARD * rows.size) or _single(seen, back):
         note = str(say("runs.note.out_of_order", count=int(back.size)))
         return [Part(rows[np.argsort(seen, kind="stable")], (), (note,))]
     cuts = _restarts(seen, back) if split else []
     edges = [0, *cuts, rows.size]
     return [_one(rows[a:b], seen[a:b]) for a, b in itertools.pairwise(edges)]
+
+
+def _single(step: Floats, back: Ints) -> bool:
+    """Whether each row that goes back stands alone: a resume goes on from there, a wrong digit does not."""
+    inside = back[back + 1 < step.size]
+    return bool(inside.size == back.size and (step[inside + 1] > step[inside - 1]).all())
 
 
 def _restarts(step: Floats, back: Ints) -> list[int]:

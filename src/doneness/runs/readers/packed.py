@@ -23,7 +23,8 @@ from doneness.runs.run import Floats, Ints
 _MOST_KEYS = 400  # rows with more keys than this are no training log
 _GIVE_UP = 60  # so many refusals in a row, and trying again costs more than it saves
 _ABSENT = math.nan  # JSON has no NaN and msgspec refuses it: one in a struct is a key that the row lacks
-_NUMBER = 0xCB  # MessagePack's mark of a 64-bit float
+_CELL = np.dtype([("mark", "u1"), ("number", ">f8")])  # MessagePack's form of a 64-bit float
+_SPARSE = 2  # a column that fewer than one row in so many has is told by its rows
 
 
 @dataclass
@@ -32,21 +33,33 @@ class Packed:
 
     Attributes:
         size: rows in all.
-        columns: rows (ascending) and numbers by key.
+        columns: rows (ascending) and numbers by key; None for the rows says that there is a number for each,
+            NaN where a row lacks the key.
         cells: rows (ascending) and values by key, where they are not all numbers.
     """
 
     size: int
-    columns: dict[str, tuple[Ints, Floats]]
+    columns: dict[str, tuple[Ints | None, Floats]]
     cells: dict[str, tuple[Ints, list[Any]]] = field(default_factory=dict)
 
     def without(self, key: str, where: str) -> None:
         """Drop the values of `key` in the rows that have a `where`."""
-        hidden = [part[0] for part in (self.columns.get(where), self.cells.get(where)) if part is not None]
-        if key in self.columns and hidden:
-            rows, values = self.columns[key]
+        if key not in self.columns:
+            return
+        hidden = [] if where not in self.columns else [_told(*self.columns[where])[0]]
+        hidden += [] if where not in self.cells else [self.cells[where][0]]
+        if hidden:
+            rows, values = _told(*self.columns[key])
             keep = ~np.isin(rows, np.concatenate(hidden))
             self.columns[key] = (rows[keep], values[keep])
+
+
+def _told(rows: Ints | None, values: Floats) -> tuple[Ints, Floats]:
+    """A column by its rows."""
+    if rows is not None:
+        return rows, values
+    rows = np.flatnonzero(~np.isnan(values))
+    return rows, values[rows]
 
 
 class Forms:
@@ -94,14 +107,13 @@ class Forms:
 
 @dataclass(frozen=True)
 class _Decoder:
-    """Decoders for one set of keys; `at` are the places of the numbers in the MessagePack form of a row."""
+    """Decoders for one set of keys; `form` is the MessagePack form of a row of numbers."""
 
     keys: tuple[str, ...]
     numeric: tuple[bool, ...]
     lines: Callable[[bytes], list[Any]]
     array: Callable[[bytes], list[Any]]
-    stride: int
-    at: tuple[int, ...]
+    form: np.dtype[np.void]
 
     def columns(self, rows: Sequence[Any]) -> Packed:
         found = self._by_stride(rows) if all(self.numeric) else None
@@ -110,18 +122,19 @@ class _Decoder:
     def _by_stride(self, rows: Sequence[Any]) -> Packed | None:
         """Numbers alone make rows of one length; a null would be shorter, so the length tells that there is none."""
         n = len(rows)
-        data = msgspec.msgpack.encode(rows)
-        head = 1 if n < 1 << 4 else 3 if n < 1 << 16 else 5
-        if len(data) != head + n * self.stride:
+        # As tuples, without the names: these would be nine tenths of what is written.
+        data = msgspec.msgpack.encode(list(map(msgspec.structs.astuple, rows)))
+        head = _array_head(n)
+        if len(data) != head + n * self.form.itemsize:
             return None
-        table = np.frombuffer(data, dtype=np.uint8, offset=head).reshape(n, self.stride)
-        columns = {}
-        for key, at in zip(self.keys, self.at, strict=True):
-            values = table[:, at : at + 8].copy().view(">f8").reshape(-1).astype(np.float64)
-            rows_of = np.flatnonzero(~np.isnan(values))
-            if rows_of.size:
-                columns[key] = (rows_of, values if rows_of.size == n else values[rows_of])
-        return Packed(n, columns)
+        table = np.frombuffer(data, dtype=self.form, offset=head)["cells"]["number"].T.astype(np.float64, order="C")
+        packed = Packed(n, {})
+        for key, values, lacking in zip(self.keys, table, np.isnan(table).sum(axis=1).tolist(), strict=True):
+            if (n - lacking) * _SPARSE >= n > lacking:
+                packed.columns[key] = (None, values.copy())  # of its own: others of the table may be empty
+            elif lacking < n:
+                packed.columns[key] = _told(None, values)
+        return packed
 
     def _by_name(self, rows: Sequence[Any]) -> Packed:
         packed = Packed(len(rows), {})
@@ -153,16 +166,14 @@ def _decoder(numeric: dict[str, bool]) -> _Decoder | None:
             forbid_unknown_fields=True,
             gc=False,
         )
-        empty = msgspec.msgpack.encode(form())
     except ValueError:  # a key with a quote, a line break or half a surrogate pair in it
-        return None
-    at = []
-    for name in names:
-        # A one among NaNs differs from NaNs alone from the first byte of the number on.
-        one = np.frombuffer(msgspec.msgpack.encode(form(**{name: 1.0})), dtype=np.uint8)
-        at.append(int(np.argmax(one != np.frombuffer(empty, dtype=np.uint8))))
-    if any(empty[place - 1] != _NUMBER for place in at):
         return None
     decode_line, decode_array = msgspec.json.Decoder(form), msgspec.json.Decoder(list[form])
     keys, plain = tuple(numeric), tuple(numeric.values())
-    return _Decoder(keys, plain, decode_line.decode_lines, decode_array.decode, len(empty), tuple(at))
+    packed_form = np.dtype([("head", f"V{_array_head(len(keys))}"), ("cells", _CELL, (len(keys),))])
+    return _Decoder(keys, plain, decode_line.decode_lines, decode_array.decode, packed_form)
+
+
+def _array_head(size: int) -> int:
+    """Bytes with which MessagePack begins an array of `size` items."""
+    return 1 if size < 1 << 4 else 3 if size < 1 << 16 else 5

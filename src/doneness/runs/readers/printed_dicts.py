@@ -16,12 +16,14 @@ from pathlib import Path
 from doneness.core import say
 from doneness.runs.readers import console, files, trainer_state
 from doneness.runs.readers.rows import Loss, lost_notes
-from doneness.runs.readers.table import Table
+from doneness.runs.readers.table import Table, is_blank
 from doneness.runs.run import Damage, Run
 
 _DICT = re.compile(r"\{'[^{}]{1,20000}\}")
-_PAIR = re.compile(r"'([^'\s]{1,200})':\s*'?([^,'}\s]{1,40})'?")
+_PAIR = re.compile(r"'([^'\s]{1,200})':\s*(?:'|np\.float\d{2}\()?([^,'})\s]{1,40})'?")
 _LOSS = "loss"
+_LOSSES = (_LOSS, "eval_loss")
+_OWN = re.compile(r"(?<![\w/.-])loss':")
 _LENGTHS = 100
 # What is left of a printed row that was damaged: keys that only such rows have, quoted as in a dict.
 _REST = re.compile(r"'(?:eval_)?loss'?:|'(?:epoch|grad_norm|learning_rate)': ?'?[\d.]")
@@ -53,9 +55,12 @@ def read(path: Path) -> list[Run]:
     found = []
     loss = Loss()
     everything = list(_rows(path, loss))
-    said = lost_notes(loss, len(everything))
-    damage = Damage(loss.rows, loss.rows + len(everything))
     trainings = [rows for rows in _trainings(everything) if rows]
+    stuck = sum(map(_stuck, trainings))
+    everyone = loss.rows + len(everything)
+    loss.rows += stuck
+    said = lost_notes(loss, len(everything) - stuck)
+    damage = Damage(loss.rows, everyone)
     for index, rows in enumerate(trainings, start=1):
         run = _run(path, rows)
         if run.train is None and run.evals is None:
@@ -87,10 +92,16 @@ def _rows(path: Path, loss: Loss | None = None) -> Iterator[_Row]:
             if match is None:
                 break
             position = match.end()
-            values = {k: console.to_float(v) for k, v in _PAIR.findall(match[0]) if _numeric(v)}
+            pairs = _PAIR.findall(match[0])
+            if len(_OWN.findall(match[0])) > 1:
+                loss.rows += 1  # two rows run into one: whose loss is whose?
+                continue
+            values = {k: console.to_float(v) for k, v in pairs if _numeric(v)}
+            unread = any(k in _LOSSES and k not in values and not is_blank(v) for k, v in pairs)
             summary = "train_runtime" in values
             evaluation = any(k.startswith("eval_") for k in values)
             if summary or ("epoch" in values and (_LOSS in values or evaluation)):
+                loss.rows += unread
                 yield _Row(values, bar, dict(seen), summary)
             elif _REST.search(match[0]) and (_LOSS in match[0] or "epoch" in values):
                 loss.rows += 1
@@ -148,6 +159,15 @@ def _run(path: Path, rows: list[_Row]) -> Run:
     if total is not None:
         meta["planned_steps"] = total
     return replace(run, path=path, kind="hf_console", meta=meta)
+
+
+def _stuck(rows: list[_Row]) -> int:
+    """How many rows of the training stand at the same step as the one before them: the bar between was lost."""
+    total = _total(rows)
+    if total is None:
+        return 0
+    steps = [row.seen.get(total) for row in rows if _LOSS in row.values]
+    return sum(a == b for a, b in itertools.pairwise(steps))
 
 
 def _total(rows: list[_Row]) -> int | None:

@@ -63,6 +63,14 @@ def tables(path: Path) -> dict[str, set[str]]:
     return found
 
 
+def is_sound(connection: sqlite3.Connection) -> bool:
+    """Whether the pages of the file fit together; where they do not, rows may be missing from every query."""
+    try:
+        return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except sqlite3.Error:
+        return False
+
+
 class Rows:
     """The rows of a query one after another; `cut` tells afterwards whether damage ended them early."""
 

@@ -34,7 +34,8 @@ class Table:
         self.size = 0
         self._skip = frozenset(skip)
         self._convert = dict(convert or {})
-        self._parts: dict[str, list[tuple[Ints, Floats]]] = {}
+        # Rows (ascending) and values; a number is the first of rows in a row, of which those with NaN lack the column.
+        self._parts: dict[str, list[tuple[Ints | int, Floats]]] = {}
         self._unread: dict[str, list[Ints]] = {}
         self._labels: dict[str, list[tuple[Ints, Ints]]] = {}
         self._words: dict[str, dict[str, int]] = {}
@@ -44,10 +45,11 @@ class Table:
         if isinstance(rows, Packed):
             for key, (at, numbers) in rows.columns.items():
                 if key not in self._skip:
-                    self._parts.setdefault(_printable(key), []).append((at + self.size, numbers))
-            for key, (at, cells) in rows.cells.items():
+                    place = self.size if at is None else at + self.size
+                    self._parts.setdefault(_printable(key), []).append((place, numbers))
+            for key, (held, cells) in rows.cells.items():
                 if key not in self._skip:
-                    self._append(key, at + self.size, cells)
+                    self._append(key, held + self.size, cells)
             self.size += rows.size
             return
         groups: dict[tuple[str, ...], list[int]] = {}
@@ -170,20 +172,18 @@ class Table:
     @property
     def names(self) -> list[str]:
         """The columns that hold at least one number, in the order they first appeared."""
-        return [name for name, parts in self._parts.items() if any(len(p[0]) for p in parts)]
+        return [name for name, parts in self._parts.items() if any(p[1].size for p in parts)]
 
     def column(self, name: str) -> tuple[Ints, Floats]:
         """Row numbers (ascending) and values of one column."""
         parts = self._parts.get(name, [])
         if not parts:
             return np.zeros(0, dtype=np.int64), np.zeros(0)
-        if len(parts) > 1:
-            rows, values = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
-            if rows.size and (np.diff(rows) < 0).any():
-                order = np.argsort(rows, kind="stable")
-                rows, values = rows[order], values[order]
-            parts = self._parts[name] = [(rows, values)]
-        return parts[0]
+        if len(parts) > 1 or isinstance(parts[0][0], int):
+            self._parts[name] = [_joined(parts)]
+        rows, values = self._parts[name][0]
+        assert not isinstance(rows, int)
+        return rows, values
 
     def dense(self, name: str | None) -> Floats:
         """One column with NaN in the rows that lack it; all NaN for None."""
@@ -192,6 +192,31 @@ class Table:
             rows, values = self.column(name)
             full[rows] = values
         return full
+
+
+def _joined(parts: Sequence[tuple[Ints | int, Floats]]) -> tuple[Ints, Floats]:
+    """Parts of a column as one, in the order of rows."""
+    values = np.concatenate([p[1] for p in parts])
+    there = ~np.isnan(values)
+    spans, begin, last, forward = [], 0, -1, True
+    for rows, numbers in parts:
+        end = begin + numbers.size
+        if isinstance(rows, int):
+            span = np.arange(rows, rows + numbers.size, dtype=np.int64)
+        else:
+            span, there[begin:end] = rows, True  # here NaN is a value
+        if span.size:
+            forward = forward and last <= span[0]
+            last = span[-1]
+        spans.append(span)
+        begin = end
+    places = np.concatenate(spans)
+    if not there.all():
+        places, values = places[there], values[there]
+    if forward:
+        return places, values
+    order = np.argsort(places, kind="stable")
+    return places[order], values[order]
 
 
 def is_blank(value: Any) -> bool:

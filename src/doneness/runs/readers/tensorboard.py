@@ -73,6 +73,9 @@ def read(path: Path) -> list[Run]:
             logs.append(_log(file))
         except UnreadableError as error:
             faults.append(error)
+    unopened = bool(faults)
+    # Of a file without any scalar nobody can tell which training it was of.
+    homeless = sum(log.lost for log in logs if not log.tags)
     logs = [log for log in logs if log.tags]
     if not logs:
         raise faults[0] if faults and len(faults) == len(sources) else files.refuse("nothing_logged", path)
@@ -85,7 +88,7 @@ def read(path: Path) -> list[Run]:
         if faults and not found:
             notes.append(str(say("runs.note.unread", count=len(faults), first=str(faults[0]))))
         try:
-            lost = Loss(sum(log.lost for log in logs_of_one))
+            lost = Loss(homeless + sum(log.lost for log in logs_of_one), unopened)
             found += runs_of(_table(logs_of_one), Source(whole, name, "tensorboard"), notes, loss=lost)
         except UnreadableError as error:
             faults.append(error)

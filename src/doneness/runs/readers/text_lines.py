@@ -12,22 +12,26 @@ from doneness.core import say
 from doneness.runs.readers import console, files
 from doneness.runs.readers.generic import Source, runs_of
 from doneness.runs.readers.rows import Loss, lost_notes
+from doneness.runs.readers.strays import TextRow, without_strays
 from doneness.runs.readers.table import Table
 from doneness.runs.readers.words import Words
 from doneness.runs.run import Run
 
 _N = console.NUMBER
 _STEP = re.compile(
-    r"\b(?:global[_ ]?step|steps?|iter(?:ation)?s?|it)\b\s*[:=#]?\s*\[?\s*(\d{1,12})(?![\\\dA-Za-z_])"
+    r"\b(?:global[_ ]?step|steps?|iter(?:ation)?s?|it)\b\s*[:=#]?\s*\[?\s*(\d{1,12})(?![\\\dA-Za-z_]|\.\d)"
+    r"(?![^\w\s.,:;/|()=-]{1,9}\d)"  # "18]7" was "187" once
     r"(?:\s*/\s*(\d{1,12})(?![\\\dA-Za-z_]))?",
     re.I,
 )
-_NAMED = re.compile(r"(?<![a-z_])(global[_ ]?step|steps?|iter(?:ation)?s?)\b\s*[:=#]?\s*\[?\s*(\d{1,12})", re.I)
+_NAMED = re.compile(
+    r"(?:(?<![a-z_])|(?<=\d[a-z_]))(global[_ ]?step|steps?|iter(?:ation)?s?)\b\s*[:=#]?\s*\[?\s*(\d{1,12})", re.I
+)
 _EPOCH = re.compile(r"\bepochs?\b\s*[:=#]?\s*[\[(]?\s*(\d{1,9}(?:\.\d+)?)(?:\s*/\s*(\d{1,9}))?", re.I)
 _LOSS = re.compile(
     r"(?<![\w-])(?:(train(?:ing)?|val(?:id(?:ation)?)?|eval(?:uation)?|dev|test|lm)[ _/.-]?)?loss\b"
     rf"(?:[ _](train|val(?:idation)?))?\s*[:=]?\s*({_N})(?![\w.])"
-    r"(?!(?<=\.)\W{1,2}\d)",  # "1. 25" was "1.125" once
+    r"(?!(?<=\.)(?:\W{1,2}\d|\s*$))",  # "1. 25" was "1.125" once, and a line that ends in "1." is cut
     re.I,
 )
 _PAIRS = (
@@ -54,19 +58,7 @@ _ITER_TIME = re.compile(r"\btotal time:\s*([\d.]{1,20})m\b", re.I)
 
 # A longer line is no progress report, and patterns take their time on it.
 _LONGEST = 2000
-_STRAY = 0.1
 _SHOWN = 80  # characters of a line that is quoted
-
-
-@dataclass
-class _Row:
-    """What one line tells; totals are those of "12/500"."""
-
-    values: dict[str, float]
-    step: int | None
-    of: int | None
-    epoch: float | None
-    epochs: int | None
 
 
 @dataclass
@@ -76,7 +68,7 @@ class _Missed:
     count: int = 0
     first: str = ""
 
-    def see(self, line: str, row: _Row | None) -> None:
+    def see(self, line: str, row: TextRow | None) -> None:
         """Take note of a line and of what was read off it."""
         told = row is not None and any(name.startswith(("val_", "test_", "eval_")) for name in row.values)
         if not told and _SPEAKS_OF_VALIDATION.search(line[:_LONGEST]):
@@ -105,7 +97,8 @@ def read(path: Path) -> list[Run]:
     rows = list(_rows(path, words, missed))
     if not rows:
         raise files.refuse("nothing_logged", path)
-    rows, strays, own = _of_one_kind(rows)
+    rows, strays = without_strays(rows)
+    own = any("loss" in row.values for row in rows)
     loss = Loss(words.damaged() + strays)
     notes = lost_notes(loss, len(rows)) + missed.notes()
     stepped = sum(row.step is not None for row in rows) >= 0.5 * len(rows)
@@ -131,28 +124,18 @@ def read(path: Path) -> list[Run]:
     return runs
 
 
-def _of_one_kind(rows: list[_Row]) -> tuple[list[_Row], int, bool]:
-    """The rows without strays, the number of those, and whether steps have a plain loss of their own.
-
-    Where nearly every line says "train loss", the few that say "loss" are damaged ones.
-    """
-    plain = sum("loss" in row.values for row in rows)
-    named = sum("train_loss" in row.values for row in rows)
-    if not plain or plain > _STRAY * named:
-        return rows, 0, plain > 0
-    return [row for row in rows if "loss" not in row.values], plain, False
-
-
 def _planned(run: Run, total: int) -> Run:
     return replace(run, meta=dict(run.meta) | {"planned_steps": total}) if total >= run.last_step else run
 
 
-def _rows(path: Path, words: Words | None = None, missed: _Missed | None = None) -> Iterator[_Row]:
-    last: _Row | None = None
+def _rows(path: Path, words: Words | None = None, missed: _Missed | None = None) -> Iterator[TextRow]:
+    last: TextRow | None = None
     for line in console.lines(path):
-        if len(line) > _LONGEST:
-            continue
         told = "oss" in line or "OSS" in line or "bpb" in line
+        if len(line) > _LONGEST:
+            if words is not None and told:
+                words.see(line[:_SHOWN] + line[-_SHOWN:], False)  # a row with junk in it looks like one at its ends
+            continue
         glued = told and _glued(line)
         row = _row(line, last) if told and not glued else None
         if words is not None:
@@ -176,7 +159,7 @@ def _glued(line: str) -> int:
     return len(named) if len(_LOSS.findall(line)) > 1 else 0
 
 
-def _megatron(line: str, last: _Row | None) -> _Row | None:
+def _megatron(line: str, last: TextRow | None) -> TextRow | None:
     """Megatron's row of an evaluation; the one at the end of training belongs to the last step told."""
     match = _MEGATRON.search(line)
     if match is None:
@@ -185,10 +168,10 @@ def _megatron(line: str, last: _Row | None) -> _Row | None:
     if step is None:
         return None
     name = "test_loss" if re.search(r"\btest\b", match[2], re.I) else "val_loss"
-    return _Row({name: console.to_float(match[3])}, step, None, None, None)
+    return TextRow({name: console.to_float(match[3])}, step, None, None, None)
 
 
-def _row(line: str, last: _Row | None = None) -> _Row | None:
+def _row(line: str, last: TextRow | None = None) -> TextRow | None:
     """What a line tells, or None; `last` is the row before it."""
     evaluated = _megatron(line, last)
     if evaluated is not None:
@@ -197,7 +180,7 @@ def _row(line: str, last: _Row | None = None) -> _Row | None:
         line = _COUNTERS.sub("", line)  # Megatron's counts of trouble are no steps
     bar = _TORCHTUNE.search(line)
     if bar:
-        return _Row({"loss": console.to_float(bar[3])}, int(bar[2]), None, None, None)
+        return TextRow({"loss": console.to_float(bar[3])}, int(bar[2]), None, None, None)
     epoch = _EPOCH.search(line)
     # "iter 10 step 3": the last one named counts optimizer steps.
     named = list(_STEP.finditer(line))
@@ -214,7 +197,7 @@ def _row(line: str, last: _Row | None = None) -> _Row | None:
     spent = _ITER_TIME.search(line)
     if spent:
         values["elapsed"] = 60.0 * console.to_float(spent[1])
-    return _Row(
+    return TextRow(
         values,
         None if step is None else int(step[1]),
         None if step is None or not step[2] else int(step[2]),
@@ -241,7 +224,7 @@ def _losses(line: str) -> dict[str, float]:
     return values
 
 
-def _restarts_each_epoch(rows: list[_Row]) -> bool:
+def _restarts_each_epoch(rows: list[TextRow]) -> bool:
     """Whether steps count from the start of each epoch ("Epoch [2/10], Step [100/600]")."""
     both = [r for r in rows if r.step is not None and r.of and r.epoch is not None]
     back = [b for a, b in itertools.pairwise(both) if (b.step or 0) < (a.step or 0) and b.epoch != a.epoch]

@@ -8,7 +8,7 @@ from typing import Any
 
 from doneness.runs.readers import config_facts
 from doneness.runs.readers.generic import Source, runs_of
-from doneness.runs.readers.rows import Row
+from doneness.runs.readers.rows import Loss, Row
 from doneness.runs.readers.table import Table, as_number
 from doneness.runs.run import Run
 
@@ -27,8 +27,13 @@ class Tracked:
     config: dict[str, Any] = field(default_factory=dict)
 
 
-def runs_in(tracked: Tracked, notes: Sequence[str] = ()) -> list[Run]:
+def runs_in(tracked: Tracked, notes: Sequence[str] = (), loss: Loss | None = None) -> list[Run]:
     """The trainings in a tracker's run, nearly always one.
+
+    Args:
+        tracked: what the tracker kept.
+        notes: what the reader had to leave out.
+        loss: rows that are not among those of `tracked`.
 
     Raises:
         UnreadableError: no column of losses is recognised, or none holds a number.
@@ -42,7 +47,7 @@ def runs_in(tracked: Tracked, notes: Sequence[str] = ()) -> list[Run]:
     facts = config_facts.from_config(tracked.config)
     if seconds is not None:
         facts["train_seconds"] = seconds
-    return [replace(run, meta=facts | dict(run.meta)) for run in runs_of(table, tracked.source, notes)]
+    return [replace(run, meta=facts | dict(run.meta)) for run in runs_of(table, tracked.source, notes, loss=loss)]
 
 
 def _drop_summary(rows: Iterable[Row]) -> float | None:

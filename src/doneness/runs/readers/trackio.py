@@ -59,8 +59,8 @@ def read(path: Path) -> list[Run]:
         if _CONFIGS in known:
             for run, text in sqlite_file.Rows(connection, f"SELECT {_key(known[_CONFIGS])}, config FROM configs"):
                 configs[run] = _object(text) or {}
-    loss.cut = logged.cut
-    loss.rows += logged.cut
+        loss.cut = logged.cut or not sqlite_file.is_sound(connection)
+    loss.rows += loss.cut
     return _runs(path, [(names[run], rows[run], configs.get(run, {})) for run in rows], loss)
 
 
@@ -74,7 +74,7 @@ def _runs(path: Path, logged: list[tuple[str, list[Row], dict[str, Any]]], loss:
     faults: list[UnreadableError] = []
     for name, rows, config in logged:
         try:
-            found += tracked.runs_in(tracked.Tracked(Source(path, name, "trackio"), rows, config))
+            found += tracked.runs_in(tracked.Tracked(Source(path, name, "trackio"), rows, config), loss=loss)
         except UnreadableError as error:
             faults.append(error)
     if not found:

@@ -39,7 +39,21 @@ def detect(path: Path) -> Path | None:
     if path.name == FILE:
         return path
     start = files.head(path).lstrip()
-    return path if start.startswith(b"{") and files.holds(path, _KEY) else None
+    return path if start.startswith(b"{") and not _is_lines(start) and files.holds(path, _KEY) else None
+
+
+def _is_lines(start: bytes) -> bool:
+    """Whether a file begins with an object on a line of its own and another one behind it, so that it is no state.
+
+    A state would have to be looked for through all of it, and logs of many rows are large.
+    """
+    line, _, rest = start.partition(b"\n")
+    if not rest.lstrip().startswith(b"{") or _KEY in line:
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def read(path: Path) -> list[Run]:
@@ -52,17 +66,20 @@ def read(path: Path) -> list[Run]:
         found = _read_file(path)
         home = path.parent if path.name == FILE else None
         return [found if home is None else checkpoints.with_siblings(found, home)]
-    runs, lost = [], []
+    runs, lost, newest_lost = [], [], False
     for file in checkpoints.states(path, FILE):
         try:
             files.refuse_empty(file)
             runs.append(_read_file(file))
         except UnreadableError as error:
+            newest_lost = newest_lost or not runs
             lost.append(error)
     if not runs:
         raise lost[0]
     merged = checkpoints.merge(runs, path)
     note = [str(say("runs.note.state_lost", count=len(lost), first=str(lost[0])))] if lost else []
+    # The states come newest first: what one that is lost alone told, nobody knows.
+    merged = [replace(run, damage=replace(run.damage, cut=run.damage.cut or newest_lost)) for run in merged]
     return [replace(run, notes=(*run.notes, *note)) for run in merged]
 
 

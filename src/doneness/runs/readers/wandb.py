@@ -6,8 +6,10 @@ W&B kept beside it is read instead.
 
 from __future__ import annotations
 
+import math
 import os
 import re
+import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -129,7 +131,8 @@ def _of_folders(folders: list[Path]) -> list[Run]:
         return [replace(run, notes=(*run.notes, *note)) for run in spoken]
     if faults:
         note = [str(say("runs.note.unread", count=len(faults), first=str(faults[0])))]
-        found = [replace(run, notes=(*run.notes, *note)) for run in found]
+        # A part of the run is gone, and nobody knows how large it was.
+        found = [replace(run, notes=(*run.notes, *note), damage=replace(run.damage, cut=True)) for run in found]
     return found
 
 
@@ -141,7 +144,10 @@ def _log(file: Path) -> _Log:
     frames = leveldb.frames(data)
     del data
     known = told(frames.records)
-    return _Log(file, known, Loss(frames.bad + known.bad + frames.cut, frames.cut))
+    # Of a damaged stretch, as many rows as would fit into it; a torn end costs the one that was being written.
+    usual = statistics.median(map(len, frames.records)) if frames.records else math.inf
+    bad = max(frames.bad + frames.cut, round(frames.gone / usual))
+    return _Log(file, known, Loss(bad + known.bad, frames.cut))
 
 
 def _of_logs(logs: list[_Log]) -> list[Run]:
@@ -158,7 +164,8 @@ def _of_logs(logs: list[_Log]) -> list[Run]:
     match = _FOLDER.fullmatch(folder.resolve().name)
     name = last.told.name or last.told.run_id or (match[2] if match else last.file.stem)
     source = Source(folder if match else last.file, name, "wandb")
-    return tracked.runs_in(tracked.Tracked(source, rows, config), lost_notes(loss, len(rows)))
+    # The file is appended to: its torn end is one row, and nothing written at once is missing.
+    return tracked.runs_in(tracked.Tracked(source, rows, config), lost_notes(loss, len(rows)), Loss(loss.rows))
 
 
 def _of_output(folder: Path) -> list[Run]:
