@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from doneness.diagnose import Params, diagnose
+    from doneness.integrations.monitor import Monitor
     from doneness.runs import Run, read
     from doneness.stopping import EvidenceRule, PatienceRule, replay
     from doneness.workflows.probe import probe_run
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "EvidenceRule": "doneness.stopping",
+    "Monitor": "doneness.integrations.monitor",
     "Params": "doneness.diagnose",
     "PatienceRule": "doneness.stopping",
     "Run": "doneness.runs",
@@ -38,6 +40,7 @@ _HOMES = {
 
 __all__ = [
     "EvidenceRule",
+    "Monitor",
     "Params",
     "PatienceRule",
     "Run",

@@ -343,3 +343,48 @@ def test_a_log_that_went_stale_after_the_plan_is_seen(output: Path) -> None:
     prune(planned)
     (run,) = read(output)
     assert run.last_step == 100
+
+
+def saved_between(root: Path) -> None:
+    """Evaluated every 20 steps, best at 40, saved every 30: none of the tied ones is on disk."""
+    losses = (2.0, 1.3, 1.6, 1.9, 2.2)
+    history: list[dict[str, float]] = [{"step": s, "epoch": s / 50, "loss": 3.0 - 0.01 * s} for s in range(1, 101)]
+    history += [{"step": 20 * i, "epoch": 0.4 * i, "eval_loss": v} for i, v in enumerate(losses, 1)]
+    history.sort(key=lambda row: row["step"])
+    for step in (10, 30, 60, 90, 100):
+        checkpoint(root, step)
+        (root / f"checkpoint-{step}" / "trainer_state.json").unlink()
+    (root / "trainer_state.json").write_text(json.dumps({"log_history": history, "max_steps": 100}))
+    quieten(root)
+
+
+def test_where_the_best_step_was_not_saved_those_beside_it_stay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "out"
+    saved_between(root)
+    found = {c.step: c.keep for c in plan_prune(root).candidates}
+    assert "near" in (found[30], found[60]) and found[10] is found[90] is None
+    assert {found[30], found[60]} <= {"near", "recommended"}
+    for lang in ("en", "zh"):
+        assert main(["--lang", lang, "prune", str(root)]) == 0
+        near = [f"checkpoint-{step} " for step in (30, 60) if found[step] == "near"]
+        told = [line for line in capsys.readouterr().out.splitlines() if line.startswith(tuple(near))]
+        assert len(told) == len(near) and all(" 40" in line for line in told)
+    assert main(["prune", str(root), "--yes", "--not-last"]) == 0
+    assert {30, 60} <= set(steps(root)) and not {10, 90} & set(steps(root))
+    (checkpoint(root, 40) / "trainer_state.json").unlink()
+    quieten(root)
+    assert "near" not in {c.keep for c in plan_prune(root).candidates}, "the best one is on disk"
+
+
+def test_what_lies_beyond_the_log_is_another_runs(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for step in (150, 200):
+        checkpoint(output, step)
+        (output / f"checkpoint-{step}" / "trainer_state.json").unlink()
+    quieten(output)
+    found = {c.step: c.keep for c in plan_prune(output).candidates}
+    assert found == {20: None, 40: "recommended", 60: None, 80: None, 100: "last", 150: "beyond", 200: "beyond"}
+    assert main(["prune", str(output), "--yes"]) == 0
+    assert "not of this run, whose log ends at step 100" in capsys.readouterr().out
+    assert steps(output) == [40, 100, 150, 200]

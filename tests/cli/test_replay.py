@@ -199,7 +199,20 @@ def test_nothing_to_replay_is_said(past: Path, capsys: pytest.CaptureFixture[str
     assert "patience 1" in got.out and "nowhere" in got.err
 
 
-@pytest.mark.parametrize("text", ["", "patience", "patience:0", "patience:2:x", "patience:1:2:3", "evidence:1", "hope"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "patience",
+        "patience:0",
+        "patience:2:x",
+        "patience:3:nan",
+        "patience:3:inf",
+        "patience:1:2:3",
+        "evidence:1",
+        "hope",
+    ],
+)
 def test_rules_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="patience:3"):
         parse_rule(text)

@@ -20,7 +20,6 @@ from doneness.cli.watch_panel import line
 from doneness.core import Verdict, speaking, tr
 from doneness.runs import Journal
 from doneness.workflows import watch as module
-from doneness.workflows.notify import is_web_address
 from doneness.workflows.watch import LogWatcher, Look, fingerprint
 
 DIP = (2.0, 1.6, 1.4, 1.3, 1.35, 1.45, 1.6, 1.8, 2.0, 2.2, 2.4, 2.6)
@@ -206,6 +205,7 @@ def test_on_a_run_that_is_over_the_command_runs_once_and_the_watch_ends(
     monkeypatch.setattr("doneness.cli.watch._LEAST", 0.3)
     log, told = tmp_path / "trainer_state.json", tmp_path / "told"
     state(log, 12, planned)
+    os.utime(log, (time.time() - 4000, time.time() - 4000))
     began = time.monotonic()
     command = f"echo $DONENESS_ACTION $DONENESS_STEP >> {told}"
     assert main(["watch", str(log), "--interval", "0.1", "--on-stop", command]) == 0
@@ -227,6 +227,21 @@ def test_the_watch_ends_after_the_command_or_where_none_can_follow(
     state(log, 3, 30)
     assert main(["watch", str(log), "--interval", "0.1", "--on-stop", f"echo twice >> {told}"]) == 0
     assert told.read_text() == "once\n" and "ends at step 30" in capsys.readouterr().out
+
+
+def test_a_live_log_is_not_taken_for_over_at_the_first_look(tmp_path: Path) -> None:
+    """A long evaluation may be under way: only its usual silence, from the file's last change, ends a run."""
+    log = tmp_path / "trainer_state.json"
+    for age, over in ((0.0, False), (3000.0, False), (4000.0, True)):
+        state(log, 12, 500)
+        os.utime(log, (time.time() - age, time.time() - age))
+        watcher = LogWatcher(log)
+        assert watcher.look() is not None and watcher.look() is None
+        look = watcher.stop_without_news(0.0, over=False)
+        assert (look is not None and look.stop) is over, age
+    state(log, 12, 500)
+    watcher = LogWatcher(log)
+    assert watcher.look() is not None and watcher.stop_without_news(0.0, over=True) is not None
 
 
 def test_a_log_that_still_moves_is_not_taken_for_over(tmp_path: Path) -> None:
@@ -383,8 +398,3 @@ def test_a_wrong_map_is_told_while_waiting(tmp_path: Path, capsys: pytest.Captur
     assert "'lost'" in out and "step, loss, eval_loss" in out
     assert len(out.splitlines()) == 2, "said once, then the end"
     assert main([*arguments, "--once"]) == 2
-
-
-def test_only_web_addresses_are_posted_to() -> None:
-    assert is_web_address("https://example.org/x") and is_web_address("http://127.0.0.1:9/")
-    assert not any(map(is_web_address, ("file:///etc/passwd", "ftp://h/x", "http://", "example.org", "http://[", "")))

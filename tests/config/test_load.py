@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from doneness.config import Recipe, build_recipe, dump_recipe, load_recipe
 from doneness.config.aliases import ALIASES
+from doneness.config.gain import Gain, parse_gain
 from doneness.core import RecipeError, speaking
+from doneness.stopping import EvidenceRule
+from doneness.workflows.rules import params_of, rule_of
 
 RECIPES = Path(__file__).parents[2] / "src" / "doneness" / "config" / "recipes"
 
@@ -145,3 +148,92 @@ def test_no_table_crashes_the_loader(raw: dict[str, dict[str, object]]) -> None:
         build_recipe(raw)
     except RecipeError as error:
         assert error.faults
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("label, explanation", ("label", "explanation")),
+        ("label", ("label",)),
+        ('["label", "dose=/a,b/"]', ("label", "dose=/a,b/")),
+        (r"dose=/\d{1,3} mg/,side=json:finding.side", (r"dose=/\d{1,3} mg/", "side=json:finding.side")),
+        ("[]", ()),
+        ('""', ()),
+        (",label,", ("label",)),
+    ],
+)
+def test_a_list_of_texts_may_be_one_text_with_commas(written: str, read: tuple[str, ...]) -> None:
+    recipe = build_recipe({}, [f"evaluation.spans={written}"])
+    assert recipe.evaluation.spans == read
+    assert build_recipe(tomllib.loads(dump_recipe(recipe))) == recipe
+
+
+@pytest.mark.parametrize("value", [3, True, ["label", 3], {"label": 1}, 1.5])
+def test_a_list_of_something_else_is_refused(value: object) -> None:
+    with pytest.raises(RecipeError, match=r"evaluation\.spans = .* must be a text, or a list of texts"):
+        build_recipe({"evaluation": {"spans": value}})
+    with pytest.raises(RecipeError, match="NUL"):
+        build_recipe({"evaluation": {"spans": ["a\0"]}})
+
+
+@pytest.mark.parametrize(
+    ("text", "gain"),
+    [
+        ("0.5%", Gain(0.005, 0.0, False)),
+        (" 1 % ", Gain(0.01, 0.0, False)),
+        ("0.01 nats", Gain(0.0, 0.01, False)),
+        ("1e-3nat", Gain(0.0, 0.001, False)),
+        ("0.1%/hour", Gain(0.001, 0.0, True)),
+        ("0.1% per hour", Gain(0.001, 0.0, True)),
+        ("0.02 nats an hour", Gain(0.0, 0.02, True)),
+        ("0.5", None),
+        ("0%", None),
+        ("100%", None),
+        ("-1%", None),
+        ("1 %/day", None),
+        ("%", None),
+        ("1.2.3%", None),
+    ],
+)
+def test_a_gain_is_read_from_a_text(text: str, gain: Gain | None) -> None:
+    found = parse_gain(text)
+    assert (found is None) == (gain is None)
+    if found is not None and gain is not None:
+        assert found.share == pytest.approx(gain.share)
+        assert (found.nats, found.hourly) == (gain.nats, gain.hourly)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "part"),
+    [
+        (["stopping.stop_when_gain_below=a lot"], "is no gain"),
+        (["stopping.stop_when_gain_below=1%", "stopping.gain_share=0.01"], "one or the other"),
+        (["stopping.stop_when_gain_below=1%", "stopping.gain_nats=0.01"], "one or the other"),
+        (["stopping.goal=target"], "needs stopping.target_loss"),
+        (["stopping.target_loss=0.5"], "only with stopping.goal = target"),
+        (["stopping.max_cost=10"], "needs stopping.cost_per_hour"),
+        (["stopping.goal=speed"], "one of behaviour, fidelity, target"),
+        (["checkpoints.keep_gb=-1"], "at least 0"),
+    ],
+)
+def test_what_contradicts_itself_in_stopping_is_refused(overrides: list[str], part: str) -> None:
+    with pytest.raises(RecipeError, match=part):
+        build_recipe({}, overrides)
+
+
+def test_what_stopping_asks_for_reaches_the_rule() -> None:
+    asked = ["stopping.stop_when_gain_below=0.1%/hour", "stopping.prefer=best", "stopping.max_hours=2"]
+    recipe = build_recipe({}, [*asked, "stopping.goal=target", "stopping.target_loss=0.4"])
+    assert build_recipe(tomllib.loads(dump_recipe(recipe))) == recipe
+    rule = rule_of(recipe.stopping)
+    assert isinstance(rule, EvidenceRule)
+    assert (rule.goal, rule.target, rule.budget.hours) == ("target", 0.4, 2.0)
+    params = rule.params
+    assert (params.hourly_share, params.gain_share, params.prefer) == (0.001, 0.005, "best")
+    in_all = params_of(build_recipe({}, ["stopping.stop_when_gain_below=1%"]).stopping)
+    assert (in_all.gain_share, in_all.gain_nats, in_all.epsilon(2.0)) == (0.01, 0.0, 0.02)
+    nats = params_of(build_recipe({}, ["stopping.stop_when_gain_below=0.02 nats"]).stopping)
+    assert nats.epsilon(0.1) == nats.epsilon(2.0) == 0.02
+    usual = rule_of(build_recipe({}).stopping)
+    assert usual == EvidenceRule()
+    assert rule_of(build_recipe({}, ["stopping.enabled=false"]).stopping) is None

@@ -29,6 +29,14 @@ def course(train: float, evaluation: float | None, noise: float = 0.01, first: i
     return Run("course", series=series)
 
 
+def fast() -> Run:
+    """All of the fall lies in the first few rows, before the first evaluation."""
+    chance = np.random.default_rng(5)
+    losses = 1.2 + 1.4 * np.exp(-STEP / 25.0) + 0.02 * chance.normal(size=STEP.size)
+    evals = 1.25 + 0.001 * chance.normal(size=EVALS.size)
+    return Run("fast", series={TRAIN_LOSS: Series.of(STEP, losses), EVAL_LOSS: Series.of(EVALS, evals)})
+
+
 def only(*evals: float) -> Run:
     return Run("evals", series={EVAL_LOSS: Series.of(np.arange(1, len(evals) + 1) * 100, evals)})
 
@@ -36,15 +44,17 @@ def only(*evals: float) -> Run:
 @pytest.mark.parametrize(
     ("status", "key", "build"),
     [
-        (Status.PASS, "learnt", lambda: course(-0.3, -0.2)),
-        (Status.PASS, "learnt", lambda: course(0.0, -0.05)),
-        (Status.PASS, "learnt", lambda: make.converged_run(rows=0)),
+        (Status.PASS, "learnt", lambda: course(-0.3, None)),
+        (Status.PASS, "evals", lambda: course(0.0, -0.05)),
+        (Status.PASS, "evals", lambda: make.converged_run(rows=0)),
         (Status.WARN, "unmoved", lambda: course(0.0, 0.0)),
         (Status.WARN, "unmoved", lambda: course(-0.002, -0.001)),
         (Status.WARN, "unmoved", lambda: course(0.0, None)),
         (Status.UNSURE, "unclear", lambda: course(0.0, None, noise=0.3)),
         (Status.UNSURE, "unclear", lambda: course(0.0, None, first=1000)),
         (Status.UNSURE, "unclear", lambda: course(0.3, 0.3)),
+        (Status.WARN, "unmoved", lambda: course(0.0, 0.0, noise=0.1)),
+        (Status.PASS, "learnt", fast),
         (Status.PASS, "evals", lambda: only(2.0, 1.8, 1.7)),
         (Status.UNSURE, "flat_evals", lambda: only(2.0, 2.01, 2.0)),
         (Status.UNSURE, "few", lambda: only(2.0, 2.0)),
@@ -83,6 +93,10 @@ def test_a_learning_rate_of_zero_is_broken(judge: Judge) -> None:
     idle = replace(run, series={**run.series, LEARNING_RATE: Series.of(STEP, np.zeros(STEP.size))})
     assert judge("RN01", idle).message.key == "diagnose.rn01.no_rate"
     assert diagnose(idle).verdict is Verdict.BROKEN
+    printed = replace(
+        course(-0.5, None), series={**course(-0.5, None).series, LEARNING_RATE: Series.of(STEP, 0.0 * STEP)}
+    )
+    assert judge("RN01", printed).status is Status.PASS, "a rate printed with few digits"
     warm = replace(run, series={**run.series, LEARNING_RATE: Series.of(STEP, 1e-5 * (STEP > 500))})
     assert judge("RN01", warm).status is Status.PASS
 
@@ -122,6 +136,17 @@ def test_both_losses_rising_is_no_overfitting(judge: Judge) -> None:
     assert judge("CV01", turned(0.25)).message.key == "diagnose.cv01.together"
     for fall in (-0.2, 0.0, 0.03):
         assert diagnose(turned(fall)).verdict is Verdict.OVERFITTING
+
+
+def test_a_rise_that_falls_again_or_comes_with_a_higher_rate_is_no_divergence() -> None:
+    run = turned(0.25)
+    late = STEP > 1700
+    losses = run.series[TRAIN_LOSS].value - 0.0008 * np.where(late, STEP - 1700.0, 0.0)
+    evals = run.series[EVAL_LOSS].value - 0.0008 * np.maximum(EVALS - 1500.0, 0.0)
+    receding = replace(run, series={TRAIN_LOSS: Series.of(STEP, losses), EVAL_LOSS: Series.of(EVALS, evals)})
+    restarted = replace(run, series={**run.series, LEARNING_RATE: Series.of(STEP, np.where(STEP > 1000, 2e-4, 2e-5))})
+    for each in (receding, restarted):
+        assert diagnose(each).verdict is not Verdict.DIVERGED
 
 
 def test_a_spike_that_passed_names_what_would_have_avoided_it(judge: Judge) -> None:

@@ -78,6 +78,7 @@ def test_the_public_names_are_these() -> None:
 
     assert sorted(doneness.__all__) == [
         "EvidenceRule",
+        "Monitor",
         "Params",
         "PatienceRule",
         "Run",

@@ -19,7 +19,7 @@ def found(plan: Proposal, code: str) -> Finding:
 
 
 def test_a_sound_plan_passes() -> None:
-    assert {finding.code: finding.status for finding in advise(GOOD)} == {f"PL0{i}": Status.PASS for i in range(1, 7)}
+    assert {finding.code: finding.status for finding in advise(GOOD)} == {f"PL0{i}": Status.PASS for i in range(1, 8)}
 
 
 def test_recommended_rates_of_the_formula() -> None:
@@ -106,3 +106,14 @@ def test_both_languages_carry_the_same_numbers() -> None:
                     numbers.append(sorted(re.findall(r"\d[\d,.e+-]*\d|\d", message.text())))
             assert numbers[0] == numbers[1], message.key
     assert len(seen) >= 14
+
+
+def test_a_decay_that_is_to_be_cut_short_is_warned_of() -> None:
+    long = replace(GOOD, budget=budget([100] * 4000, [40] * 4000, 16, 4, epochs=20))
+    for schedule, status in (("cosine", Status.WARN), ("linear", Status.WARN), ("wsd", Status.PASS)):
+        assert found(replace(long, schedule=schedule), "PL07").status is status
+    assert found(replace(long, schedule="cosine", stops=False), "PL07").status is Status.PASS
+    told = found(replace(long, schedule="cosine"), "PL07")
+    assert told.advice is not None
+    assert "wsd" in told.advice.text("en")
+    assert "wsd" in told.advice.text("zh")

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import report_samples as samples
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
 from doneness.core import UnreadableError, Verdict
@@ -18,7 +20,7 @@ from doneness.report import Extras, build, figure, render, to_json, to_markdown
 from doneness.report.checklist import checklist, legend
 from doneness.report.numbers import count, plain, signed
 from doneness.report.terminal import diagnosis_panel, probe_table, runs_table
-from doneness.report.ticks import label, linear_ticks, log_ticks
+from doneness.report.ticks import Scale, label, labelled, linear_ticks, log_ticks
 from doneness.runs import ExampleLosses, Run
 from doneness.runs.probes import Answer
 from doneness.runs.run import Series
@@ -188,3 +190,25 @@ def test_a_decision_with_a_damaged_reason_is_counted(reason: Any) -> None:
     view = build(replace(run, events=(bad, worse)), samples.full_diagnosis(), lang="en")
     assert not view.timeline
     assert any("could not be read" in m.why and "2" in m.why for m in view.missing)
+
+
+POSITIVE = st.floats(min_value=0.0, exclude_min=True, allow_infinity=False)
+
+
+@given(POSITIVE, POSITIVE, st.booleans())
+@settings(max_examples=400, deadline=None)
+def test_any_positive_losses_have_an_axis(one: float, other: float, log: bool) -> None:
+    low, high = sorted((one, other))
+    for begin in (low, 0.0):
+        shown = labelled(begin, high, log)
+        assert shown and all(text and np.isfinite(value) for value, text in shown)
+        if begin or not log:
+            places = [Scale(begin, high, 100, 0, log)(value) for value in (begin, high)]
+            assert all(0 <= place <= 100.001 for place in places)
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e-310, 1e-300, 1e300])
+def test_losses_at_the_ends_of_what_a_number_holds_are_drawn(size: float) -> None:
+    run = raw([size * (20 - i) for i in range(20)])
+    view = build(run, samples.plain_diagnosis("r", Verdict.LEARNING))
+    assert "nan" not in render(view).lower().replace("nano", "")

@@ -28,6 +28,9 @@ class Quiet:
     def evaluated(self, record: dict[str, Any], decision: Any) -> None:
         self.told.append(("evaluated", record["step"], decision))
 
+    def cooling(self, step: int, end: int) -> None:
+        self.told.append(("cooling", step, end))
+
     def interrupted(self) -> None:
         self.told.append(("interrupted",))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from doneness.cli.console import console
+from doneness.cli.console import console, print_json
 from doneness.core import Status, tr
 
 
@@ -28,7 +28,8 @@ def run(options: argparse.Namespace) -> int:
     audited = audit_files(options.train, options.held_out, options.suite, params)
     if options.json:
         findings = [finding.to_dict() for finding in audited.findings]
-        print(json.dumps({"worst": audited.worst.value, "findings": findings}, ensure_ascii=False, indent=2))
+        shown = {"worst": audited.worst.value, "findings": findings}
+        print_json(json.dumps(shown, ensure_ascii=False, indent=2) + "\n")
     else:
         out = console()
         held_out = len(audited.eval.rows) if audited.eval else 0

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from doneness import __version__
 from doneness.cli.arguments import add_judging, step
-from doneness.cli.console import console, counting
+from doneness.cli.console import console, counting, print_json
 from doneness.core import DonenessError, tr
 from doneness.diagnose import Params
 
@@ -36,12 +36,14 @@ def run(options: argparse.Namespace) -> int:
     """Diagnose and show; exit code 1 for a verdict of --fail-on, 2 where a path cannot be read."""
     from doneness.report import schema
     from doneness.workflows.check import check_all
+    from doneness.workflows.outputs import refuse_inputs
 
     if options.schema:
         print(schema(), end="")
         return 0
     if not options.path:
         raise DonenessError(tr("cli.check.no_path"))
+    refuse_inputs(options.html, options.path)
     params = Params(gain_share=options.gain, gain_nats=0.0) if options.gain else None
     with counting(tr("cli.check.judging")) as progress:
         found = check_all(options.path, params, options.until, options.map, progress)
@@ -59,7 +61,7 @@ def _show(found: Checked, options: argparse.Namespace) -> None:
 
     pairs = [(each.run, each.diagnosis) for each in found.judged]
     if options.json:
-        print(check_json(pairs, [(lost.path, lost.error) for lost in found.unreadable], __version__), end="")
+        print_json(check_json(pairs, [(lost.path, lost.error) for lost in found.unreadable], __version__))
     elif options.md:
         print("\n".join(to_markdown(diagnosis) for _, diagnosis in pairs), end="")
     elif options.html:

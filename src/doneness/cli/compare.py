@@ -9,7 +9,7 @@ from rich.text import Text
 
 from doneness import __version__
 from doneness.cli.arguments import columns, gain, pixels
-from doneness.cli.console import console, counting
+from doneness.cli.console import console, counting, print_json
 from doneness.cli.figure import AXES
 from doneness.core import DonenessError, tr
 from doneness.diagnose import Params
@@ -41,12 +41,15 @@ def run(options: argparse.Namespace) -> int:
     from doneness.report.compare_terminal import comparison_panel
     from doneness.workflows.compare import as_data, compare_runs, write_comparison
     from doneness.workflows.figure import save
+    from doneness.workflows.outputs import refuse_inputs
 
     if options.schema:
         print(schema("compare"), end="")
         return 0
     if not options.path:
         raise DonenessError(tr("cli.compare.no_path"))
+    for out in (options.html, options.svg, options.png):
+        refuse_inputs(out, options.path)
     params = Params(gain_share=options.gain, gain_nats=0.0) if options.gain else None
     axis = AXES[options.on] if options.on else None
     with counting(tr("cli.check.judging")) as progress:
@@ -56,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
               for out in (options.svg, options.png) if out]  # fmt: skip
     places += [write_comparison(shown, options.html)] if options.html else []
     if options.json:
-        print(written(as_data(found, __version__)), end="")
+        print_json(written(as_data(found, __version__)))
     else:
         if not places:
             console().print(comparison_panel(shown))

@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 Counter = Callable[[int, int], None]
+
+
+def lenient(*streams: TextIO) -> None:
+    """Let a terminal that cannot show every character show a question mark in its place, instead of none at all."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper) and not _unicode(stream):
+            stream.reconfigure(errors="replace")
+
+
+def print_json(text: str) -> None:
+    """JSON to standard output; what its encoding may lack is escaped, so that no program reads question marks."""
+    if not _unicode(sys.stdout):
+        text = "".join(c if c < "\x80" else json.dumps(c)[1:-1] for c in text)
+    print(text, end="")
+
+
+def _unicode(stream: TextIO) -> bool:
+    try:
+        return codecs.lookup(stream.encoding or "utf-8").name.startswith("utf")
+    except LookupError:
+        return False
 
 
 def console() -> Console:

@@ -73,6 +73,11 @@ class LiveWatcher:
         """An evaluation has come this far."""
         self.note = tr("cli.live.scoring", done=done, total=total)
 
+    def cooling(self, step: int, end: int) -> None:
+        """The learning rate falls to zero from here on."""
+        self.total = end
+        self._say(tr("cli.live.cooling", step=step, end=end))
+
     def interrupted(self) -> None:
         """Ctrl-C was heard."""
         self.note = tr("cli.live.interrupting", lang=self.lang)

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from doneness import __version__
 from doneness.cli import audit, check, compare, demo, figure, plan, probe, prune, replay, report, train, watch
+from doneness.cli.console import lenient
 from doneness.core import LANGUAGES, DonenessError, speaking, tr
 
 # In the order in which a person needs them: this is the table of contents.
@@ -38,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when done, 1 when the command's own judgement is negative, 2 for a fault of the input,
         130 after Ctrl-C.
     """
+    lenient(sys.stdout, sys.stderr)
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not sys.warnoptions:
         # What our libraries say to developers is no concern of a user.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from doneness.cli.console import console
+from doneness.cli.console import console, print_json
 from doneness.config import load_recipe
 from doneness.core import Status, tr
 
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
 
     planned = plan_recipe(load_recipe(options.recipe, options.overrides), options.measure)
     if options.json:
-        print(json.dumps(as_dict(planned), ensure_ascii=False, indent=2))
+        print_json(json.dumps(as_dict(planned), ensure_ascii=False, indent=2) + "\n")
     else:
         console().print(plan_view(planned))
     return 0

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from doneness import __version__
 from doneness.cli.arguments import columns, gain
-from doneness.cli.console import console, counting
+from doneness.cli.console import console, counting, print_json
 from doneness.core import DonenessError, tr
 from doneness.diagnose import Params
 
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     with counting(tr("cli.replay.replaying")) as progress:
         found = replay_all(options.path, rules, options.map, options.group, progress)
     if options.json:
-        print(written(as_data(found)), end="")
+        print_json(written(as_data(found)))
     else:
         _show(found, options.each)
     for lost in found.unreadable:

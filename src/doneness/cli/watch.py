@@ -119,7 +119,7 @@ def _tell_silence(watcher: LogWatcher, panel: WatchPanel) -> None:
 
 
 def _stop_at_end(watcher: LogWatcher, panel: WatchPanel, options: argparse.Namespace) -> None:
-    """On a run that is over, or fell silent, no second look confirms the first; that its log stands still does."""
+    """On a run that is over, or long silent, no second look confirms the first; that its log stands still does."""
     from doneness.workflows.going import finished
 
     if not options.on_stop:

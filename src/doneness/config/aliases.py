@@ -66,7 +66,10 @@ ALIASES = {
     "eval_batch_size": "evaluation.batch_size",
     "save_steps": "checkpoints.every",
     "save_interval": "checkpoints.every",
+    "save_total_limit": "checkpoints.keep_gb",
     "early_stopping": "stopping.enabled",
+    "early_stopping_threshold": "stopping.stop_when_gain_below",
+    "max_time": "stopping.max_hours",
     "language": "report.lang",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
@@ -13,13 +14,17 @@ from typing import Any, get_type_hints
 import tomli_w
 
 from doneness.config.aliases import our_name
-from doneness.config.schema import Recipe
+from doneness.config.gain import parse_gain
+from doneness.config.schema import Recipe, StoppingSection
 from doneness.core import RecipeError, tr
 
 _SECTIONS: dict[str, type[Any]] = get_type_hints(Recipe)
 _PATHS = {("model", "path"), ("data", "train"), ("data", "eval"), ("probes", "suite"), ("report", "data_card")}
 _LARGEST = 10**12  # beyond, a whole number is a slip of the finger, and sums of it overflow
 _LONGEST = 80
+_TEXTS = tuple[str, ...]
+# One item of a list written as a text: up to the next comma, one between slashes (a regular expression) apart.
+_ITEM = re.compile(r"\s*((?:[^,/=]*=\s*/.*?/(?=\s*(?:,|$))|[^,])*?)\s*(?:,|$)", re.DOTALL)
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -110,7 +115,9 @@ def _put(
     name = f"{section}.{key}"
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value) if abs(value) <= _LARGEST else math.inf
-    if type(value) is not wanted:
+    if wanted == _TEXTS:
+        value = _texts(value)
+    if not (_all_texts(value) if wanted == _TEXTS else type(value) is wanted):
         kind = tr(f"config.kind.{wanted.__name__}")
         faults.append(tr("config.wrong_kind", name=name, value=_written(value), kind=kind))
         return
@@ -121,6 +128,21 @@ def _put(
     if (section, key) in _PATHS and value and base is not None:
         value = _resolve(value, base)
     values[section][key] = value
+
+
+def _texts(value: Any) -> Any:
+    """A list of texts as a tuple; one text is taken apart at its commas."""
+    if isinstance(value, str):
+        found, at = [], 0
+        while at < len(value) and (item := _ITEM.match(value, at)) is not None:
+            found.append(item.group(1))
+            at = item.end()
+        return tuple(text for text in found if text)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _all_texts(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
 
 
 def _resolve(value: str, base: Path) -> str:
@@ -136,8 +158,8 @@ def _resolve(value: str, base: Path) -> str:
 def _range_fault(value: Any, meta: Mapping[str, Any]) -> str | None:
     if "choices" in meta and value not in meta["choices"]:
         return tr("config.choices", choices=", ".join(meta["choices"]))
-    if isinstance(value, str):
-        return tr("config.nul") if "\0" in value else None
+    if isinstance(value, (str, tuple)):
+        return tr("config.nul") if any("\0" in text for text in value) else None
     if isinstance(value, float) and not math.isfinite(value):
         return tr("config.nan" if math.isnan(value) else "config.infinite")
     low, high = meta.get("low"), meta.get("high", _LARGEST)
@@ -154,6 +176,20 @@ def _conflicts(recipe: Recipe) -> list[str]:
     train, held_out = recipe.data.train, recipe.data.eval
     if train and held_out and _same(train, held_out):
         faults.append(tr("config.same_file"))
+    return faults + _stopping_conflicts(recipe.stopping)
+
+
+def _stopping_conflicts(asked: StoppingSection) -> list[str]:
+    faults, usual = [], StoppingSection()
+    if asked.stop_when_gain_below:
+        if parse_gain(asked.stop_when_gain_below) is None:
+            faults.append(tr("config.no_gain", value=_written(asked.stop_when_gain_below)))
+        if (asked.gain_share, asked.gain_nats) != (usual.gain_share, usual.gain_nats):
+            faults.append(tr("config.two_gains"))
+    if (asked.goal == "target") != (asked.target_loss > 0):
+        faults.append(tr("config.target_without" if asked.goal == "target" else "config.target_unused"))
+    if asked.max_cost and not asked.cost_per_hour:
+        faults.append(tr("config.cost_without"))
     return faults
 
 

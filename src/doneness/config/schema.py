@@ -94,7 +94,10 @@ class ScheduleSection:
     """How long, and how the learning rate moves."""
 
     kind: str = field(default="linear", metadata={"choices": ("constant", "linear", "cosine", "wsd")})
-    """constant, linear, cosine, or wsd (warm-up, stable, decay)."""
+    """constant, linear, cosine, or wsd (warm-up, stable, decay), the choice where nobody knows how long the run should
+    be: with stopping its decay begins when the rule says so, or at the latest so that it ends with the last step.
+    Linear and cosine fit the planned length alone: stopped before, the rate has not come down, and the model is not the
+    one that a shorter plan would have given."""
     epochs: float = field(default=3.0, metadata={"low": 0.0, "above": True, "high": 1e6})
     """Passes over the training rows."""
     max_steps: int = field(default=0, metadata={"low": 0})
@@ -102,7 +105,7 @@ class ScheduleSection:
     warmup_steps: int = field(default=0, metadata={"low": 0})
     """Steps over which the learning rate rises from zero."""
     decay_share: float = field(default=0.2, metadata={"low": 0.0, "high": 1.0})
-    """wsd only: the share of the steps over which the rate falls to zero."""
+    """wsd only: the share of all steps over which the rate falls to zero, where no decision lowers it before."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,8 @@ class EvaluationSection:
     """After the geometric steps 1, 2, 4, 8, …: evaluate every so many steps; 0 means a sixth of the run."""
     batch_size: int = field(default=16, metadata={"low": 1})
     """Rows scored at once; the result does not depend on it."""
+    spans: tuple[str, ...] = ()
+    """Tokens to sum apart: label, explanation, reasoning, name=/pattern/ or name=json:field; a list, or by commas."""
 
 
 @dataclass(frozen=True)
@@ -122,15 +127,38 @@ class StoppingSection:
     enabled: bool = True
     """Ask the rule after each evaluation."""
     on_stop: str = field(default="stop", metadata={"choices": ("stop", "note")})
-    """stop ends the run; note records that it would have stopped and goes on."""
+    """stop ends the run, or cools it down where the loss is flat at a high rate; note records that and goes on."""
+    cooldown_share: float = field(default=0.15, metadata={"low": 0.01, "high": 1.0})
+    """A cooldown lowers the rate to zero over this share of the steps done, 10 steps at least; 0.1 to 0.2 is usual."""
+    goal: str = field(default="behaviour", metadata={"choices": ("behaviour", "fidelity", "target")})
+    """behaviour stops where nothing that matters is to be gained; fidelity trains on towards the reference answers
+    while the train loss falls and nothing shows memorising or overfitting; target stops once target_loss is reached."""
+    target_loss: float = field(default=0.0, metadata={"low": 0.0})
+    """goal = target only: stop once the deciding loss is surely below this, nats per target token."""
+    prefer: str = field(default="earliest", metadata={"choices": ("earliest", "best")})
+    """Which of the checkpoints that cannot be told apart is recommended: the earliest, or that of the lowest loss."""
     gain_share: float = field(default=0.005, metadata={"low": 0.0, "high": 1.0})
     """The smallest relative gain in evaluation loss that still matters to you."""
     gain_nats: float = field(default=0.005, metadata={"low": 0.0})
     """The smallest absolute gain that matters, nats per target token; the larger of the two counts."""
+    stop_when_gain_below: str = ""
+    """The same as a text instead of both: "0.5%", "0.01 nats", or for each hour of training "0.1%/hour"."""
     alpha: float = field(default=0.05, metadata={"low": 1e-6, "high": 0.5})
     """Chance of one false alarm over the whole run."""
     min_steps: int = field(default=100, metadata={"low": 0})
     """No verdict of convergence before this many steps; overfitting and breakage may stop earlier."""
+    span: str = ""
+    """Which tokens decide: a span's name, or all; empty means label where evaluation.spans has it, else all."""
+    max_target_tokens: int = field(default=0, metadata={"low": 0})
+    """Stop after so many target tokens (those that carry loss); 0 sets no limit."""
+    max_tokens: int = field(default=0, metadata={"low": 0})
+    """Stop after so many tokens, padding apart; 0 sets no limit."""
+    max_hours: float = field(default=0.0, metadata={"low": 0.0})
+    """Stop after so many hours of training, evaluations included, pauses apart; 0 sets no limit."""
+    max_cost: float = field(default=0.0, metadata={"low": 0.0})
+    """Stop when training has cost this much, in whatever money cost_per_hour is; 0 sets no limit."""
+    cost_per_hour: float = field(default=0.0, metadata={"low": 0.0})
+    """What an hour of training costs."""
 
 
 @dataclass(frozen=True)
@@ -138,9 +166,13 @@ class CheckpointsSection:
     """What is kept on disk."""
 
     with_evaluations: bool = True
-    """Write a checkpoint at every evaluation, so that the best in the log is a file on disk."""
+    """Write a checkpoint at every evaluation, so that the best in the log is a file on disk; false: only at evaluations
+    that are better for certain than the last one saved."""
     every: int = field(default=0, metadata={"low": 0})
     """Also write one every so many steps; 0 means no extra ones."""
+    keep_gb: float = field(default=0.0, metadata={"low": 0.0})
+    """Delete the least useful once they are together larger than this (1 GB = 10^9 bytes); never the newest, the
+    recommended, the last good one, or one that was asked to be kept. 0 keeps all."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from doneness.core.errors import (
     disk_faults,
 )
 from doneness.core.finding import Finding, Status, Where
-from doneness.core.verdict import Action, Diagnosis, Forecast, StopDecision, SweetSpot, Verdict
+from doneness.core.verdict import Action, Diagnosis, Forecast, SpanVerdict, StopDecision, SweetSpot, Verdict
 
 __all__ = [
     "LANGUAGES",
@@ -26,6 +26,7 @@ __all__ = [
     "Message",
     "MissingExtraError",
     "RecipeError",
+    "SpanVerdict",
     "Status",
     "StopDecision",
     "StorageError",

@@ -69,8 +69,59 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
+class SpanVerdict:
+    """The verdict on one span of the evaluation's target tokens (the label, the end, …).
+
+    Attributes:
+        name: as in the log.
+        verdict, headline: as of a whole run.
+        loss: at the last evaluation, nats per token of the span.
+        best, best_step: the lowest evaluation.
+        change: last evaluation minus the first, nats per token.
+        interval: 95 % interval of `change`, trajectory noise included; None without per-example losses.
+        n: examples (or conversations) with a token of the span.
+        tokens: tokens of the span in the last evaluation.
+        per_row: mean summed loss of an example with a token of the span, nats.
+        baseline: what always guessing by frequency would cost instead, nats; None where that means nothing.
+    """
+
+    name: str
+    verdict: Verdict
+    headline: Message
+    loss: float
+    best: float
+    best_step: int
+    change: float
+    interval: tuple[float, float] | None
+    n: int
+    tokens: int
+    per_row: float
+    baseline: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON form."""
+        return {
+            "name": self.name,
+            "verdict": self.verdict.value,
+            "headline": self.headline.text(),
+            "loss": self.loss,
+            "best": self.best,
+            "best_step": self.best_step,
+            "change": self.change,
+            "interval": list(self.interval) if self.interval else None,
+            "n": self.n,
+            "tokens": self.tokens,
+            "per_row": self.per_row,
+            "baseline": self.baseline,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The verdict on one run, and everything it rests on; `readings` are context that no verdict rests on."""
+    """The verdict on one run, and everything it rests on; `readings` are context that no verdict rests on.
+
+    `span` names the target tokens that the verdict rests on, "" all of them; `spans` has a verdict for each span.
+    """
 
     run: str
     verdict: Verdict
@@ -84,6 +135,8 @@ class Diagnosis:
     forecast: Forecast | None = None
     last_step: int | None = None
     readings: tuple[Message, ...] = ()
+    span: str = ""
+    spans: tuple[SpanVerdict, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON form of the whole diagnosis."""
@@ -93,6 +146,8 @@ class Diagnosis:
             "verdict": self.verdict.value,
             "headline": self.headline.text(),
             "action": self.action.value,
+            "span": self.span or None,
+            "spans": [each.to_dict() for each in self.spans],
             "advice": self.advice.text() if self.advice else None,
             "last_step": self.last_step,
             "recommended_step": self.recommended_step,

@@ -87,6 +87,12 @@ class LossForecast:
             lowest = np.maximum(lowest, 0.0)
         return float((self.best - lowest)[1:].max())
 
+    def chance(self, gain: float) -> float:
+        """Chance that the loss comes below the best so far by more than `gain`, at the likeliest step on the way."""
+        sd = np.maximum(self.sd[1:], 1e-300)
+        z = (self.best - gain - self.mean[1:]) / sd
+        return NormalDist().cdf(float(z.max()))
+
 
 def forecast(step: ArrayLike, loss: ArrayLike, horizon: float, rate: Rate | None = None) -> LossForecast | None:
     """Forecast the loss at `horizon` from evaluations so far.

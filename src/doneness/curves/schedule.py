@@ -65,7 +65,9 @@ class Rate:
         return found
 
 
-def read_rate(step: ArrayLike, rate: ArrayLike, planned: float | None, grid: int = 400) -> Rate | None:
+def read_rate(
+    step: ArrayLike, rate: ArrayLike, planned: float | None, grid: int = 400, shape: str | None = None
+) -> Rate | None:
     """Read a logged learning rate and continue it to the planned end.
 
     Args:
@@ -73,6 +75,7 @@ def read_rate(step: ArrayLike, rate: ArrayLike, planned: float | None, grid: int
         rate: the rate in any unit; shape (n,). Non-finite values are left out.
         planned: the planned last step, where known.
         grid: number of grid steps.
+        shape: "constant", "linear" or "cosine" where it is known how the rate goes on; else it is read off the log.
 
     Returns:
         The rate, or None with fewer than two values or none above zero.
@@ -88,12 +91,12 @@ def read_rate(step: ArrayLike, rate: ArrayLike, planned: float | None, grid: int
     share = np.interp(past, x, y)
     if planned is None or planned <= now:
         return Rate(past, share, now, "held")
-    shape, future = _continue(x, y, float(planned), grid)
-    return Rate(np.concatenate((past, future[0])), np.concatenate((share, future[1])), now, shape)
+    found, future = _continue(x, y, float(planned), grid, shape)
+    return Rate(np.concatenate((past, future[0])), np.concatenate((share, future[1])), now, found)
 
 
-def _continue(x: Floats, y: Floats, planned: float, grid: int) -> tuple[str, tuple[Floats, Floats]]:
-    """The plain schedule that fits the log best, carried on from the last logged rate."""
+def _continue(x: Floats, y: Floats, planned: float, grid: int, known: str | None) -> tuple[str, tuple[Floats, Floats]]:
+    """The plain schedule that is known or fits the log best, carried on from the last logged rate."""
     start = x[int(np.argmax(y))]
     fit = x >= start
     ahead = np.linspace(x[-1], planned, grid)[1:]
@@ -102,7 +105,7 @@ def _continue(x: Floats, y: Floats, planned: float, grid: int) -> tuple[str, tup
         "linear": lambda s: np.clip((planned - s) / max(planned - start, 1.0), 0.0, 1.0),
         "cosine": lambda s: 0.5 + 0.5 * np.cos(np.pi * np.clip((s - start) / max(planned - start, 1.0), 0.0, 1.0)),
     }
-    name, error = _nearest(x[fit], y[fit], shapes)
+    name, error = (known, 0.0) if known else _nearest(x[fit], y[fit], shapes)
     if error > 0.05:
         # A schedule of its own kind: a straight line from where it stands to zero.
         name, shapes[name] = "linear", shapes["linear"]

@@ -71,7 +71,8 @@ def usual_window(x: ArrayLike, y: ArrayLike) -> Window | None:
     # Var(y₋₁ − 2y₀ + y₁) = 6σ²; a median absolute deviation is σ/1.4826.
     sigma = 1.4826 * float(np.median(np.abs(np.diff(v, 2)))) / np.sqrt(6.0)
     level = float(np.median(np.abs(v)))
-    wanted = _TRICUBE * (sigma / (_ERROR * level)) ** 2 if level > 0 else float(_NARROWEST)
+    error = _ERROR * level  # of the least numbers there are, a share may be none
+    wanted = _TRICUBE * (sigma / error) ** 2 if error > 0 else float(_NARROWEST)
     rows = min(int(np.clip(round(wanted), _NARROWEST, _WIDEST)), usable.size // _SHARE)
     return Window(_rounded(rows * float(np.median(gaps[gaps > 0]))), rows)
 

@@ -7,6 +7,7 @@ U+2028, U+2029 and U+0085 occur inside strings, and `str.splitlines` would cut r
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +19,10 @@ from doneness.core import DataError, Message, say, tr
 from doneness.data.shapes import Blank, Fault, turns_of
 
 Problem = tuple[int, Message]
+
+_LABELS = ("label", "final_decision")
+_CLUSTERS = ("cluster", "conversation_id", "dialogue_id", "conversation", "document_id", "doc_id", "document")
+_LONGEST = 80  # characters of a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class Row:
         kind: what sort of example it is ("fact", "unknowable", "emergency", …), where the row says.
         source: where its content comes from, where the row says.
         topic: what it is about, where the row says.
+        label: the label as the row itself names it ("label" or "final_decision").
+        cluster: the conversation or document it belongs to, where the row says; rows of one are not independent.
     """
 
     id: str
@@ -47,6 +54,8 @@ class Row:
     kind: str | None = None
     source: str | None = None
     topic: str | None = None
+    label: str | None = None
+    cluster: str | None = None
 
     @property
     def answer(self) -> str:
@@ -141,8 +150,21 @@ def _named(
                 name += "'"
         taken.add(name)
         labels = {key: _text(item.get(key)) for key in ("kind", "source", "topic")}
-        rows.append(Row(name, turns, line, **labels))
+        marks = {"label": _first_text(item, _LABELS), "cluster": _cluster(item)}
+        rows.append(Row(name, turns, line, **labels, **marks))
     return tuple(rows), tuple(renamed)
+
+
+def _first_text(item: Mapping[str, Any], keys: Iterable[str]) -> str | None:
+    return next((text for key in keys if (text := _text(item.get(key))) is not None), None)
+
+
+def _cluster(item: Mapping[str, Any]) -> str | None:
+    """A name for the conversation or document; a whole document, where the field holds one, by its hash."""
+    found = _first_text(item, _CLUSTERS)
+    if found is None or len(found) <= _LONGEST:
+        return found
+    return hashlib.blake2b(found.encode("utf-8", "replace"), digest_size=12).hexdigest()
 
 
 def _text(value: Any) -> str | None:

@@ -20,9 +20,15 @@ class _Callable(ModuleType):
     """This folder and the function of its name share `doneness.diagnose`: whichever came there first can be called."""
 
     def __call__(
-        self, run: Run, params: Params | None = None, until: int | None = None, barred: Collection[int] = ()
+        self,
+        run: Run,
+        params: Params | None = None,
+        until: int | None = None,
+        barred: Collection[int] = (),
+        span: str | None = None,
+        every_span: bool = True,
     ) -> Diagnosis:
-        return diagnose(run, params, until, barred)
+        return diagnose(run, params, until, barred, span, every_span)
 
 
 sys.modules[__name__].__class__ = _Callable

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from doneness.core import Forecast
 from doneness.diagnose.case import Case
-from doneness.runs import Series
+from doneness.diagnose.pace import cost
 
 
 def public(case: Case) -> Forecast | None:
@@ -27,17 +25,6 @@ def public(case: Case) -> Forecast | None:
         low=tuple(float(v) for v in low),
         high=tuple(float(v) for v in high),
         method=found.method,
-        seconds=_cost(case.run.train, "time", ahead),
-        tokens=_cost(case.run.train, "tokens", ahead),
+        seconds=cost(case.run.train, "time", ahead),
+        tokens=cost(case.run.train, "tokens", ahead),
     )
-
-
-def _cost(column: Series | None, name: str, ahead: int) -> float | None:
-    """`ahead` more steps at the run's mean pace."""
-    if column is None:
-        return None
-    done = column.axis(name)
-    known = np.isfinite(done) & (column.step > 0)
-    if not known.any():
-        return None
-    return float(done[known][-1] / column.step[known][-1] * ahead)

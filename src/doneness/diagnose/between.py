@@ -65,7 +65,9 @@ def difference(first: Reading, second: Reading) -> PairedEffect | None:
     ours, theirs = _shared(first.examples, second.examples)
     if ours.size < 4:
         return None
-    return paired_effect(second.examples.nll[theirs], first.examples.nll[ours], first.examples.tokens[ours])
+    examples = first.examples
+    clusters = None if examples.cluster is None else examples.cluster[ours].tolist()
+    return paired_effect(second.examples.nll[theirs], examples.nll[ours], examples.tokens[ours], clusters)
 
 
 def noise_between(first: Run, second: Run) -> float:
@@ -144,4 +146,5 @@ def _between(a: ExampleLosses, b: ExampleLosses, share: float) -> ExampleLosses:
         return a
     ours, theirs = _shared(a, b)
     nll: Floats = (1 - share) * a.nll[ours] + share * b.nll[theirs]
-    return ExampleLosses(b.step, a.ids[ours], nll, a.tokens[ours])
+    cluster = None if a.cluster is None else a.cluster[ours]
+    return ExampleLosses(b.step, a.ids[ours], nll, a.tokens[ours], cluster=cluster)

@@ -23,8 +23,9 @@ from doneness.curves import (
     trajectory_noise,
     worse_than_best,
 )
+from doneness.diagnose.pace import cost
 from doneness.diagnose.params import Params
-from doneness.runs import LEARNING_RATE, ExampleLosses, Run
+from doneness.runs import LEARNING_RATE, SPAN_LOSS, ExampleLosses, Run
 
 Floats = NDArray[np.float64]
 _PREFERENCE = {"dpo", "orpo", "kto", "simpo", "cpo", "ipo", "grpo", "ppo", "rloo", "reward"}
@@ -41,6 +42,9 @@ class LossTable:
         nll: summed losses; shape (k, n).
         tokens: target tokens; shape (n,).
         half: True for half A of the cross-fit; shape (n,).
+
+    Examples of one conversation or document are summed first, where the log says which they are: n then
+    counts those, and no half of the cross-fit holds a part of what the other half holds.
     """
 
     step: NDArray[np.int64]
@@ -132,7 +136,11 @@ class Case:
     def rate(self) -> Rate | None:
         """The learning rate and its continuation, where logged."""
         column = self.run.series.get(LEARNING_RATE)
-        return None if column is None else read_rate(column.step, column.value, self.planned)
+        if column is None:
+            return None
+        # A cooldown that was decided falls along a line, also before the log shows it.
+        shape = "linear" if self.run.number("cooldown_step") is not None else None
+        return read_rate(column.step, column.value, self.planned, shape=shape)
 
     @cached_property
     def planned(self) -> float | None:
@@ -176,7 +184,7 @@ class Case:
         """Whether the loss is that of preference or reinforcement learning, not a likelihood."""
         if str(self.run.meta.get("method", "")).lower() in _PREFERENCE:
             return True
-        names = [name.lower() for name in self.run.series]
+        names = [name.lower() for name in self.run.series if not name.startswith(SPAN_LOSS)]
         if any(mark in name for name in names for mark in _TOLD_BY):
             return True
         value = self.train[1]
@@ -223,6 +231,20 @@ class Case:
         return now + steps, say(f"diagnose.horizon.{key}", steps=steps)
 
     @cached_property
+    def wanted(self) -> tuple[float, Message]:
+        """The gain, in nats, without which going on to the horizon is not worth it, and what was asked for.
+
+        Where a gain for each hour was asked for and the log has a clock, that many hours' gain.
+        """
+        hourly = self.params.hourly(self.level)
+        seconds = cost(self.run.train, "time", self.horizon[0] - int(self.step[-1])) if hourly > 0 else None
+        if not seconds:
+            return self.epsilon, self.params.asked(self.level)
+        hours = seconds / 3600.0
+        rate, share = hourly / (abs(self.level) or 1.0), hourly * hours / (abs(self.level) or 1.0)
+        return hourly * hours, say("diagnose.asked.hourly", share=share, rate=rate, hours=hours)
+
+    @cached_property
     def outlook(self) -> LossForecast | None:
         """Forecast to the horizon from the evaluations so far; None where there are too few."""
         if self.step.size < 4 or self.step[-1] <= 0:
@@ -247,12 +269,16 @@ def _table(examples: tuple[ExampleLosses, ...]) -> LossTable | None:
     good = np.isfinite(nll).all(axis=0) & (tokens > 0)
     if good.sum() < 4:
         return None
-    return LossTable(
-        step=np.array([e.step for e, _ in kept], dtype=np.int64),
-        nll=nll[:, good],
-        tokens=tokens[good].astype(np.float64),
-        half=half_of([str(i) for i in ids[good]]),
-    )
+    unit, cluster = ids[good], usable[-1].cluster
+    nll, weight = nll[:, good], tokens[good].astype(np.float64)
+    if cluster is not None:
+        unit, index = np.unique(cluster[good], return_inverse=True)
+        if unit.size < 4:
+            return None
+        nll = np.stack([np.bincount(index, weights=row) for row in nll])
+        weight = np.bincount(index, weights=weight).astype(np.float64)
+    step = np.array([e.step for e, _ in kept], dtype=np.int64)
+    return LossTable(step, nll, weight, half_of([str(i) for i in unit]))
 
 
 def _aligned(each: ExampleLosses, ids: NDArray[np.str_], tokens: NDArray[np.int64]) -> Floats:

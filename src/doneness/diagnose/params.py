@@ -29,6 +29,10 @@ class Params:
         power: of the minimum detectable effect.
         usual_noise: trajectory noise as a share of the loss where few evaluations show a bend alone.
         fallback_noise: trajectory noise as a share of the loss while fewer than five evaluations tell it.
+        span: which target tokens decide: a span's name, or "all"; "" means the label where the run records one.
+        hourly_share, hourly_nats: the smallest gain worth going on for, for each hour of training ahead; 0 asks
+            for `gain_share` and `gain_nats` instead. What is no matter of going on (ties, rises) keeps to these.
+        prefer: which of the checkpoints tied with the best is recommended: "earliest", or "best", of the lowest loss.
     """
 
     alpha: float = 0.05
@@ -44,6 +48,10 @@ class Params:
     power: float = 0.8
     usual_noise: float = 0.005
     fallback_noise: float = 0.0025
+    span: str = ""
+    hourly_share: float = 0.0
+    hourly_nats: float = 0.0
+    prefer: str = "earliest"
 
     def epsilon(self, loss: float) -> float:
         """The smallest gain that matters at a loss of `loss`, in nats."""
@@ -57,3 +65,7 @@ class Params:
         # Only where the nats are the larger demand is the share here not what anybody asked for.
         told = "share" if wanted <= self.gain_share * size else "nats"
         return say(f"diagnose.asked.{told}", share=share, nats=wanted)
+
+    def hourly(self, loss: float) -> float:
+        """The smallest gain that is worth an hour at a loss of `loss`, in nats; 0 where none was asked for."""
+        return max(self.hourly_nats, self.hourly_share * abs(loss))

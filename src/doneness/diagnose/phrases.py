@@ -62,7 +62,7 @@ def _headline(talk: Talk) -> Message:
             key = "plateau" if talk.action is Action.COOLDOWN else "converged"
             numbers = {"step": talk.step, "keep": _keep(talk), "evidence": _since_best(talk)}
             return say(f"diagnose.headline.{key}", ahead=talk.found["CV04"].message, **numbers)
-        case Verdict.LEARNING if talk.action is Action.STOP:
+        case Verdict.LEARNING if talk.action is not Action.CONTINUE:
             numbers = {"evidence": talk.found["CV05"].message, "ahead": talk.found["CV04"].message}
             return say("diagnose.headline.spent", step=talk.step, **numbers)
         case Verdict.LEARNING:
@@ -102,8 +102,10 @@ def _plain_advice(talk: Talk) -> Message | None:
         case Verdict.OVERFITTING | Verdict.CONVERGED if kept is not None and kept.step == 0:
             return say("diagnose.advice.nothing_learnt")
         case Verdict.OVERFITTING if kept is not None and kept.step is not None:
-            return say("diagnose.advice.overfitting", step=kept.step)
-        case Verdict.CONVERGED if talk.action is Action.COOLDOWN:
+            # The one kept may lie far from the turn, where its own was rotated away.
+            turn = kept.step if kept.step in kept.spot.steps else kept.spot.best
+            return say("diagnose.advice.overfitting", step=kept.step, turn=turn)
+        case Verdict.CONVERGED | Verdict.LEARNING if talk.action is Action.COOLDOWN:
             return say("diagnose.advice.cooldown", steps=max(1, round(0.15 * talk.step)))
         case Verdict.CONVERGED if kept is not None and kept.step is not None:
             return say("diagnose.advice.converged", step=kept.step)
@@ -187,8 +189,8 @@ def _why_undecided(talk: Talk) -> Message:
         return talk.found["CV03"].message
     if talk.found["CV06"].status is Status.UNSURE:
         return talk.found["CV06"].message
-    if talk.case.recovering:
-        best = int(talk.case.loss.argmin())
+    best = int(talk.case.loss.argmin())
+    if talk.case.recovering and best < talk.case.loss.size - 1 and not talk.case.warming_up:
         lowest = float(talk.case.loss[best])
         share = (float(talk.case.loss[-1]) - lowest) / (abs(lowest) or 1.0)
         return say("diagnose.undecided.recovering", step=int(talk.case.step[best]), share=share)

@@ -24,7 +24,7 @@ _MOST = 8
 _OVERFLOW = 50.0  # exp beyond is no perplexity anybody reads
 _LANGUAGE = {"causal-lm", "seq2seq", "masked-lm"}
 _TEXT_METHODS = {"sft", "pretrain"}
-_QUIET = re.compile(r"loss|runtime|per_second|num_tokens|^epoch$|^step$|entropy|^logits|^logps|^rewards")
+_QUIET = re.compile(r"^span/|loss|runtime|per_second|num_tokens|^epoch$|^step$|entropy|^logits|^logps|^rewards")
 # The last part of a metric's name says which way is better; others are shown without a judgement.
 _HIGHER = re.compile(
     r"acc|accuracy|mean_token_accuracy|f1|f1_\w+|\w+_f1|precision|recall|rouge\w*|bleu\w*|meteor|chrf|exact_match|em|"

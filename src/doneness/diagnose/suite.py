@@ -8,10 +8,10 @@ health needs every required check to pass, and a crashed check never adds up to 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from doneness.core import Action, Check, Diagnosis, Finding, Status, Verdict, healthy, run_checks
-from doneness.diagnose import phrases, special
+from doneness.diagnose import phrases, spans, special
 from doneness.diagnose.ahead import public
 from doneness.diagnose.case import Case
 from doneness.diagnose.checks import (
@@ -33,8 +33,8 @@ from doneness.diagnose.checks import (
 from doneness.diagnose.kinds import suits
 from doneness.diagnose.params import Params
 from doneness.diagnose.readings import readings
-from doneness.diagnose.sweet_spot import Recommendation, recommend
-from doneness.runs import Run
+from doneness.diagnose.sweet_spot import recommend
+from doneness.runs import Run, of_span
 
 CHECKS: tuple[Check[Case], ...] = (
     rn01_broken.CHECK,
@@ -54,6 +54,10 @@ CHECKS: tuple[Check[Case], ...] = (
 )
 
 
+# What is judged anew on the tokens of one span; that a run is broken or diverged is a matter of all of them.
+_BY_SPAN = frozenset(("CV02", "CV03", "CV04", "CV05", "CV06", "CV09"))
+
+
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     verdict: Verdict
@@ -61,7 +65,12 @@ class _Outcome:
 
 
 def diagnose(
-    run: Run, params: Params | None = None, until: int | None = None, barred: Collection[int] = ()
+    run: Run,
+    params: Params | None = None,
+    until: int | None = None,
+    barred: Collection[int] = (),
+    span: str | None = None,
+    every_span: bool = True,
 ) -> Diagnosis:
     """Judge a run by what it has logged.
 
@@ -70,37 +79,68 @@ def diagnose(
         params: what gain matters and how sure to be.
         until: judge the run as it was at this step; nothing later is looked at.
         barred: steps not to recommend, whatever their loss: the probes showed harm.
+        span: judge these target tokens, "all" or one of `doneness.runs.span_names(run)`; by default those
+            that `params` names.
+        every_span: judge also the spans that do not decide, for `spans`; whoever only acts on the verdict
+            need not wait for them.
 
     Returns:
-        The verdict with its findings, the sweet spot and the forecast; absent parts are None.
+        The verdict with its findings, the sweet spot and the forecast; absent parts are None. Where the run
+        records losses by span, `spans` holds a verdict for each.
+
+    Raises:
+        DonenessError: the run records no such span.
     """
-    case = Case(run if until is None else run.until(until), params or Params())
-    findings = run_checks([check for check in CHECKS if suits(check.code, case)], case)
-    by_code = {finding.code: finding for finding in findings}
-    outcome = _decide(case, by_code, findings)
-    # A preference loss or a broken log knows no best checkpoint; train loss alone never names one.
-    # What crashed a check (unreadable losses) would crash the rest as well.
-    sound = outcome.verdict is not Verdict.BROKEN and all(f.status is not Status.ERROR for f in findings)
-    judged = sound and not case.preference and case.loss.size > 0 and by_code["CV08"].status is not Status.FAIL
-    kept: Recommendation | None = recommend(case, barred) if judged else None
+    params = params or Params()
+    run = run if until is None else run.until(until)
+    whole = _talk(Case(run, params), barred)
+    name, talks = "", dict[str, phrases.Talk]()
+    if all(finding.status is not Status.ERROR for finding in whole.found.values()):
+        name = spans.deciding(run, params.span) if span is None else "" if span == spans.ALL else span
+        talks = {
+            each: _talk(Case(of_span(run, each), params), barred, whole) for each in spans.judged(run, name, every_span)
+        }
+    talk = talks[name] if name else whole
     # What a run that is to be stopped for harm would come to is not the question.
-    foreseeable = judged and outcome.verdict not in (Verdict.DIVERGED, Verdict.OVERFITTING)
-    cast = public(case) if foreseeable else None
-    talk = phrases.Talk(case, by_code, outcome.verdict, outcome.action, kept)
+    foreseeable = _sound(talk) and talk.verdict not in (Verdict.DIVERGED, Verdict.OVERFITTING)
+    kept = talk.kept
     return Diagnosis(
-        run=case.run.name,
-        verdict=outcome.verdict,
-        headline=phrases.headline(talk),
-        action=outcome.action,
-        findings=findings,
+        run=run.name,
+        verdict=talk.verdict,
+        headline=spans.headline(talk, name, talks.get("label") if not name else whole),
+        action=talk.action,
+        findings=tuple(talk.found.values()),
         advice=phrases.advice(talk),
         sweet_spot=kept.spot if kept else None,
         recommended_step=kept.step if kept else None,
         recommended_checkpoint=kept.checkpoint if kept else None,
-        forecast=cast,
-        last_step=case.run.last_step,
-        readings=readings(case),
+        forecast=public(talk.case) if foreseeable else None,
+        last_step=run.last_step,
+        readings=(*(spans.readings(run) if "label" in talks else ()), *readings(whole.case)),
+        span=name,
+        spans=spans.verdicts(run, talks),
     )
+
+
+def _talk(case: Case, barred: Collection[int], whole: phrases.Talk | None = None) -> phrases.Talk:
+    """Findings and verdict on `case`; for a span those findings that are not its own come from the `whole`."""
+    checks = [c for c in CHECKS if suits(c.code, case) and (whole is None or c.code in _BY_SPAN)]
+    found = {} if whole is None else dict(whole.found)
+    found |= {finding.code: finding for finding in run_checks(checks, case)}
+    outcome = _decide(case, found, tuple(found.values()))
+    talk = phrases.Talk(case, found, outcome.verdict, outcome.action, None)
+    return replace(talk, kept=recommend(case, barred)) if _sound(talk) else talk
+
+
+def _sound(talk: phrases.Talk) -> bool:
+    """Whether the losses can name a best checkpoint.
+
+    A preference loss or a broken log knows none; train loss alone never names one. What crashed a check
+    (unreadable losses) would crash the rest as well.
+    """
+    case, found = talk.case, talk.found
+    sound = talk.verdict is not Verdict.BROKEN and all(f.status is not Status.ERROR for f in found.values())
+    return sound and not case.preference and case.loss.size > 0 and found["CV08"].status is not Status.FAIL
 
 
 def _decide(case: Case, found: dict[str, Finding], findings: tuple[Finding, ...]) -> _Outcome:
@@ -122,11 +162,10 @@ def _decide(case: Case, found: dict[str, Finding], findings: tuple[Finding, ...]
         if status["CV10"] is Status.WARN:
             # It stands where it began: nothing more will come, but that is not being done.
             return _Outcome(Verdict.UNDECIDED, Action.STOP)
-        if status["CV05"] is Status.PASS:
-            # It falls for certain, yet what is left brings nothing that matters.
-            return _Outcome(Verdict.LEARNING, Action.STOP)
-        plateau = found["CV04"].message.key == "diagnose.cv04.plateau"
-        return _Outcome(Verdict.CONVERGED, Action.COOLDOWN if plateau else Action.STOP)
+        # At a high rate that nobody plans to lower, most of what is left comes when it is lowered.
+        done = Action.COOLDOWN if found["CV04"].message.key == "diagnose.cv04.plateau" else Action.STOP
+        # Where it falls for certain, and yet what is left brings nothing that matters, it is learning still.
+        return _Outcome(Verdict.LEARNING if status["CV05"] is Status.PASS else Verdict.CONVERGED, done)
     # A fall that only makes up for a rise is a recovery: whether it goes below the best nobody knows.
     sure = Status.WARN not in (status["CV02"], status["CV03"]) and not case.recovering
     falling = status["CV05"] is Status.PASS or status["CV04"] is Status.WARN

@@ -16,6 +16,7 @@ from doneness.runs import Checkpoint
 Floats = NDArray[np.float64]
 _SURE = 1.645
 _LUCKY, _DIPS = 4.0, 3  # robust sds below the curve; how many at most
+_AFTER, _MOST_NOISE = 2, 0.03  # evaluations after the best; of the loss
 _LEAST_COURSE, _MOST_COURSE = 8, 120  # evaluations: fewer show no course, more are enough to smooth
 
 
@@ -25,8 +26,9 @@ class Recommendation:
 
     Attributes:
         spot: the steps tied with the best.
-        step: the earliest of the tied steps that has a checkpoint and is not barred; where the log knows
-            of no checkpoint at all, the earliest of them. 0, without a checkpoint, is the base model.
+        step: the earliest of the tied steps (the one of the lowest loss where `Params.prefer` is "best") that
+            has a checkpoint and is not barred; where the log knows of no checkpoint at all, the earliest (or
+            best) of them. 0, without a checkpoint, is the base model.
         checkpoint: its name or path, None where none is known.
         best_kept: whether the best step itself has a checkpoint; None where no checkpoint is known.
         lacking: why there is no step: "gone" (no evaluated checkpoint is on disk) or "barred".
@@ -59,21 +61,44 @@ def recommend(case: Case, barred: Collection[int] = ()) -> Recommendation | None
     best_kept = any(c.step == spot.best for c in existing) if known else None
     if not known:
         allowed = [s for s in spot.steps if s not in barred]
-        return Recommendation(spot, allowed[0] if allowed else None, None, None, None if allowed else "barred")
+        return Recommendation(spot, _preferred(case, spot, allowed), None, None, None if allowed else "barred")
     # A checkpoint between two tied evaluations was never evaluated itself: it is not recommended.
     tied = [c for c in existing if c.step in spot.steps]
     free = [c for c in tied if c.step not in barred]
     if free:
-        return Recommendation(spot, free[0].step, _name(free[0]), best_kept)
+        chosen = _preferred(case, spot, [c.step for c in free])
+        return Recommendation(spot, chosen, _name(next(c for c in free if c.step == chosen)), best_kept)
     if tied:
         return Recommendation(spot, None, None, best_kept, "barred")
-    # The tied ones were rotated away: the best of what is left, among those that were evaluated.
-    losses = dict(zip(case.step.tolist(), case.loss.tolist(), strict=True))
+    # The tied ones were rotated away: the best of what is left. One that was never evaluated counts as the
+    # worse of the two evaluations around it.
+    losses = {c.step: found for c in existing if (found := _at_worst(case, c.step)) is not None}
     left = [c for c in existing if c.step in losses and c.step not in barred]
     if not left:
         return Recommendation(spot, None, None, best_kept, "gone")
     best = min(left, key=lambda c: (losses[c.step], c.step))
     return Recommendation(spot, best.step, _name(best), best_kept)
+
+
+def _preferred(case: Case, spot: SweetSpot, steps: list[int]) -> int | None:
+    """Which of the tied steps to keep; None of none. They are in order."""
+    if not steps or case.params.prefer != "best":
+        return steps[0] if steps else None
+    # The best step is chosen on smoothed losses; only where it cannot be had does the lowest loss decide.
+    if spot.best in steps:
+        return spot.best
+    losses = dict(zip(case.step.tolist(), case.loss.tolist(), strict=True))
+    return min(steps, key=lambda step: (losses.get(step, np.inf), step))
+
+
+def _at_worst(case: Case, step: int) -> float | None:
+    """The loss at `step`, or the higher one of the two evaluations around it; None outside of them."""
+    after = int(np.searchsorted(case.step, step))
+    if after == case.step.size or (after == 0 and case.step[0] != step):
+        return None
+    if case.step[after] == step:
+        return float(case.loss[after])
+    return float(max(case.loss[after - 1], case.loss[after]))
 
 
 def sweet_spot(case: Case) -> SweetSpot | None:
@@ -97,12 +122,12 @@ def sweet_spot(case: Case) -> SweetSpot | None:
     best = _best(step, loss)
     course = _course(step, loss)
     above = course - course.min()
-    luck = min(max(float(course[best] - loss[best]), 0.0), case.noise)
+    eps, noise = case.epsilon, _noise(case, best, abs(float(loss[best])))
+    luck = min(max(float(course[best] - loss[best]), 0.0), noise)
     effects = [
         table.effect(row, best) if table is not None else PairedEffect(float(loss[row] - loss[best]), 0.0, 2)
         for row in range(step.size)
     ]
-    eps, noise = case.epsilon, case.noise
     tied = [row == best or _tied(effect, float(above[row]), eps, noise, luck) for row, effect in enumerate(effects)]
     worse = [effect.diff - luck > eps and _told(effect, noise, luck) for effect in effects]
     # A single evaluation that sticks out of a level stretch is noise, not a border.
@@ -117,6 +142,13 @@ def sweet_spot(case: Case) -> SweetSpot | None:
         last += 1
     rows = [row for row in range(first, last + 1) if tied[row]]
     return SweetSpot(int(step[rows[0]]), int(step[rows[-1]]), tuple(int(step[r]) for r in rows), int(step[best]))
+
+
+def _noise(case: Case, best: int, level: float) -> float:
+    """Trajectory noise around the best: what a run that later went wild did there says nothing of it."""
+    until = best + 1 + _AFTER
+    here = case.noise_until(until) if _LEAST_COURSE <= until < case.loss.size else case.noise
+    return min(case.noise, here, _MOST_NOISE * level)
 
 
 def _tied(effect: PairedEffect, above: float, eps: float, noise: float, luck: float) -> bool:

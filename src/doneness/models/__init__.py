@@ -5,7 +5,7 @@ from doneness.models.demo_model import cache_folder, demo_model
 from doneness.models.generate import Generated, answer_all
 from doneness.models.imports import quiet_libraries, require
 from doneness.models.load import LoadedModel, load_model, load_tokenizer, pick_device, pick_dtype, read_config
-from doneness.models.nll import example_losses
+from doneness.models.nll import example_losses, label_entropy
 
 __all__ = [
     "Encoded",
@@ -19,6 +19,7 @@ __all__ = [
     "encode",
     "encode_rows",
     "example_losses",
+    "label_entropy",
     "load_model",
     "load_tokenizer",
     "pick_device",

@@ -1,4 +1,4 @@
-"""Per-example losses: summed NLL and target tokens of each row, without keeping logits.
+"""Per-example losses: summed NLL and target tokens of each row and of its spans, without keeping logits.
 
 Only the positions that predict a target are sent through the output layer (`logits_to_keep`),
 and each batch's logits are gone before the next one. The sum is taken in float32 for each row by
@@ -7,17 +7,20 @@ itself, so batch size and order do not change what is recorded beyond rounding.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from doneness.models.chat import Encoded
 from doneness.models.imports import require
-from doneness.runs import ExampleLosses
+from doneness.runs import ExampleLosses, SpanLosses
 
 # Logits held at once, in numbers: 64 Mi floats are 256 MB.
 _LOGITS = 64 * 1024 * 1024
+_MOST_SORTS = 12  # of sources or turns; of more each has too few rows to say anything
 
 
 def example_losses(
@@ -38,14 +41,20 @@ def example_losses(
     """
     torch = require("torch")
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
+    parts = [row.parts for row in rows]
+    names = list(dict.fromkeys(name for each in parts for name in each))
     nll = np.zeros(len(rows), dtype=np.float64)
+    by_span = {name: np.zeros(len(rows), dtype=np.float64) for name in names}
     was_training = model.training
     model.eval()
     try:
         with torch.inference_mode():
             done = 0
             for batch in _batches(rows, order, batch_size, int(model.config.vocab_size)):
-                nll[batch] = _batch_nll(torch, model, [rows[i] for i in batch])
+                for i, each in zip(batch, _batch_losses(torch, model, [rows[i] for i in batch]), strict=True):
+                    nll[i] = each.sum()
+                    for name, places in parts[i].items():
+                        by_span[name][i] = each[list(places)].sum()
                 done += len(batch)
                 if progress:
                     progress(done)
@@ -56,7 +65,38 @@ def example_losses(
         np.array([r.id for r in rows], dtype=np.str_),
         nll,
         np.array([r.targets for r in rows], dtype=np.int64),
+        {name: SpanLosses(by_span[name], np.array([len(p.get(name, ())) for p in parts])) for name in names},
+        *_sorting(rows),
     )
+
+
+def label_entropy(rows: Sequence[Encoded]) -> dict[str, float | int] | None:
+    """What always guessing a label by its frequency among `rows` would cost, in nats a label.
+
+    Returns:
+        {"nats", "labels", "rows"}: the entropy, how many different labels, and on how many rows; None where
+        fewer than two different labels are known.
+    """
+    told = [row.label for row in rows if row.label]
+    count = np.array(list(Counter(told).values()), dtype=np.float64)
+    if count.size < 2:
+        return None
+    share = count / count.sum()
+    return {"nats": float(-(share * np.log(share)).sum()), "labels": int(count.size), "rows": len(told)}
+
+
+def _sorting(rows: Sequence[Encoded]) -> tuple[NDArray[np.str_] | None, dict[str, NDArray[np.str_]]]:
+    """The cluster of each row, and what sorts of rows there are, where there are several and not too many."""
+    known = any(row.cluster is not None for row in rows)
+    # A row of no named conversation is its own.
+    cluster = np.array([row.cluster or f"row {row.id}" for row in rows], dtype=np.str_) if known else None
+    sorts = {
+        "source": [row.source or "" for row in rows],
+        "turn": [str(row.turn) for row in rows],
+        "label": [row.label or "" for row in rows],
+    }
+    groups = {name: np.array(s, dtype=np.str_) for name, s in sorts.items() if 1 < len(set(s)) <= _MOST_SORTS}
+    return cluster, groups
 
 
 def _batches(rows: Sequence[Encoded], order: list[int], size: int, vocab: int) -> list[list[int]]:
@@ -75,7 +115,8 @@ def _batches(rows: Sequence[Encoded], order: list[int], size: int, vocab: int) -
     return [*batches, current] if current else batches
 
 
-def _batch_nll(torch: Any, model: Any, rows: Sequence[Encoded]) -> Any:
+def _batch_losses(torch: Any, model: Any, rows: Sequence[Encoded]) -> list[NDArray[np.float64]]:
+    """The loss of every target token, row by row."""
     device = next(model.parameters()).device
     width = max(len(r.ids) for r in rows)
     ids = torch.zeros((len(rows), width), dtype=torch.long)
@@ -92,4 +133,5 @@ def _batch_nll(torch: Any, model: Any, rows: Sequence[Encoded]) -> Any:
     losses = torch.nn.functional.cross_entropy(
         out.float().transpose(1, 2), labels[:, first + 1 :].to(device), ignore_index=-100, reduction="none"
     )
-    return losses.sum(dim=1, dtype=torch.float64).cpu().numpy()
+    found = losses.cpu().double().numpy()
+    return [found[i, row.start - first - 1 : len(row.ids) - first - 1] for i, row in enumerate(rows)]

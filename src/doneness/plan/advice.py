@@ -8,6 +8,7 @@
 | PL04 | Is the evaluation set large enough for the change that matters? |
 | PL05 | Is the batch one that LoRA bears? |
 | PL06 | Does the warm-up fit the run? |
+| PL07 | Does the schedule bear that the run is stopped before its planned end? |
 
 All thresholds are conventions of the field or our own reading of public sweeps; the evidence of
 each finding names the source, and a measured pilot run stands above all of them.
@@ -55,6 +56,8 @@ class Proposal:
         loss: evaluation loss expected, nats per target token.
         difference_sd: standard deviation over rows of the loss difference between two checkpoints of
             one run, nats per token; 0.06 is assumed until a run of yours has measured it.
+        schedule: of the learning rate: constant, linear, cosine or wsd.
+        stops: whether the run may be stopped before its planned end.
     """
 
     shape: ModelShape
@@ -71,11 +74,13 @@ class Proposal:
     goal: Goal = "chat"
     loss: float = 1.5
     difference_sd: float = 0.06
+    schedule: str = "linear"
+    stops: bool = True
 
 
 def advise(plan: Proposal) -> tuple[Finding, ...]:
-    """PL01 to PL06 on a proposal."""
-    checks = (_learning_rate, _epochs, _capacity, _eval_size, _batch, _warmup)
+    """PL01 to PL07 on a proposal."""
+    checks = (_learning_rate, _epochs, _capacity, _eval_size, _batch, _warmup, _schedule)
     return tuple(check(plan) for check in checks)
 
 
@@ -231,6 +236,19 @@ def _warmup(plan: Proposal) -> Finding:
         "PL06", Status.PASS if key == "pass" else Status.WARN, key,
         {"warmup": plan.warmup_steps, "share": share, "wanted": wanted}, share, (None, 0.2),
         source="3 to 5 % of the steps, or 10 at least: a convention without a study behind it",
+    )  # fmt: skip
+
+
+def _schedule(plan: Proposal) -> Finding:
+    most, decays = _MOST_EPOCHS[plan.goal], plan.schedule in ("linear", "cosine")
+    # So many epochs are planned by those who mean to stop before.
+    trapped = decays and plan.stops and plan.budget.epochs > most + 1e-9
+    key = "trap" if trapped else "to_end" if decays else "free"
+    return _finding(
+        "PL07", Status.WARN if trapped else Status.PASS, key,
+        {"schedule": plan.schedule, "steps": plan.budget.steps, "epochs": plan.budget.epochs},
+        plan.budget.epochs, (None, float(most)),
+        source="intermediate checkpoints of a cosine are not final models: Hägele et al., arXiv 2405.18392",
     )  # fmt: skip
 
 

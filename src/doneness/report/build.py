@@ -16,6 +16,7 @@ from doneness.report.decisions import decisions, folded, said
 from doneness.report.findings import finding_rows, missing
 from doneness.report.keynumbers import key_numbers
 from doneness.report.numbers import count, general
+from doneness.report.span_rows import span_rows
 from doneness.report.view import ReportView
 from doneness.report.why import why_not_best
 from doneness.runs import Run
@@ -97,6 +98,7 @@ def _build(run: Run, diagnosis: Diagnosis, extras: Extras) -> ReportView:
         card=extras.card,
         facts=facts(run),
         readings=tuple(said(reading) for reading in diagnosis.readings),
+        spans=span_rows(run, diagnosis),
     )
 
 

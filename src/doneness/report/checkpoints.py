@@ -6,7 +6,7 @@ import numpy as np
 
 from doneness.core import Diagnosis
 from doneness.curves.paired import PairedEffect, paired_effect
-from doneness.report.curve import Curve, EvalPoint
+from doneness.report.curve import Curve, EvalPoint, judged_run
 from doneness.report.view import CheckpointRow
 from doneness.runs import ExampleLosses, Run
 
@@ -29,6 +29,7 @@ def effect(run: Run, step: int, reference: int) -> PairedEffect | None:
 
 def rows(run: Run, diagnosis: Diagnosis, curve: Curve) -> tuple[CheckpointRow, ...]:
     """Every checkpoint written, with the best and the kept step; without checkpoints, every evaluation."""
+    run = judged_run(run, diagnosis)
     best = best_step(diagnosis, curve.evals)
     steps = set(curve.checkpoints) | {s for s in (best, curve.chosen) if s is not None}
     if not curve.checkpoints:
@@ -78,4 +79,5 @@ def _paired(now: ExampleLosses, then: ExampleLosses) -> PairedEffect | None:
     _, first, second = np.intersect1d(now.ids, then.ids, return_indices=True)
     if not first.size:
         return None
-    return paired_effect(now.nll[first], then.nll[second], now.tokens[first])
+    clusters = None if now.cluster is None else now.cluster[first].tolist()
+    return paired_effect(now.nll[first], then.nll[second], now.tokens[first], clusters)

@@ -14,7 +14,7 @@ from doneness.curves.robust import trend
 from doneness.curves.windowed import Window, usual_window
 from doneness.report.decisions import decisions, folded
 from doneness.report.thin import thin
-from doneness.runs import LEARNING_RATE, ExampleLosses, Run
+from doneness.runs import LEARNING_RATE, ExampleLosses, Run, of_span, span_names
 from doneness.runs.run import Floats
 
 AXES = ("step", "tokens", "targets", "epoch", "time")
@@ -67,6 +67,7 @@ class Curve:
         axes: x-axis name → (steps, values) that place a step on that axis; only axes with data.
         window: what the trend is a local line over; the same however long the run is.
         breaks: steps at which the trend is interrupted, because too little was logged around them.
+        span: the target tokens that the evaluations are of; "" for all.
     """
 
     raw: Line
@@ -85,6 +86,7 @@ class Curve:
     axes: Mapping[str, tuple[Floats, Floats]]
     window: Window | None = None
     breaks: tuple[float, ...] = ()
+    span: str = ""
 
     @property
     def pieces(self) -> list[slice]:
@@ -105,7 +107,11 @@ class Curve:
 
 
 def curve(run: Run, diagnosis: Diagnosis, chosen: int | None) -> Curve:
-    """Collect what the figures of `run` draw; `chosen` is the step of the checkpoint to keep."""
+    """Collect what the figures of `run` draw; `chosen` is the step of the checkpoint to keep.
+
+    The evaluations are those of the tokens that the verdict rests on.
+    """
+    run = judged_run(run, diagnosis)
     raw, lost = _finite(run, "train/loss")
     rate, _ = _finite(run, LEARNING_RATE)
     evals, lost_evals = eval_points(run)
@@ -130,7 +136,13 @@ def curve(run: Run, diagnosis: Diagnosis, chosen: int | None) -> Curve:
         axes=axes,
         window=window,
         breaks=breaks,
+        span=diagnosis.span,
     )
+
+
+def judged_run(run: Run, diagnosis: Diagnosis) -> Run:
+    """The run with the losses that the verdict rests on as its evaluation losses: all, or those of one span."""
+    return of_span(run, diagnosis.span) if diagnosis.span and diagnosis.span in span_names(run) else run
 
 
 def eval_points(run: Run) -> tuple[tuple[EvalPoint, ...], tuple[int, ...]]:
@@ -160,9 +172,11 @@ def half_width(losses: ExampleLosses | None) -> tuple[float | None, int]:
     if n < 2 or not np.isfinite(losses.nll).all() or losses.tokens.sum() <= 0:
         return None, n
     # Against a reference of zero the paired effect is the token-weighted mean itself.
-    low, high = paired_effect(losses.nll, np.zeros(n), losses.tokens).interval(0.95)
+    clusters = None if losses.cluster is None else losses.cluster.tolist()
+    found = paired_effect(losses.nll, np.zeros(n), losses.tokens, clusters)
+    low, high = found.interval(0.95)
     half = (high - low) / 2
-    return (half, n) if 0 < half <= _LARGEST else (None, n)
+    return (half, found.n) if 0 < half <= _LARGEST else (None, found.n)
 
 
 def _finite(run: Run, name: str) -> tuple[Line, tuple[int, ...]]:

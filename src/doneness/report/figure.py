@@ -8,6 +8,7 @@ from doneness.report.curve import AXES, Curve, curve
 from doneness.report.frame import WIDE, Frame, frame, y_limits, zero_said
 from doneness.report.numbers import axis_end, count, general
 from doneness.report.palette import css, fill
+from doneness.report.span_rows import span_title
 from doneness.report.svg import Svg, element
 from doneness.report.thin import thin
 from doneness.runs import Run
@@ -72,6 +73,8 @@ def notes(data: Curve, log: bool, width: float) -> list[str]:
         tr("report.figure.y_title"),
         tr(f"report.figure.{zero_said(low)}", scale=scale, low=axis_end(low), high=axis_end(high)),
     ]
+    if data.span and data.evals:
+        said.append(tr("report.figure.span", span=span_title(data.span)))
     if data.trend is not None and data.window is not None:
         # In steps, whatever the axis: the window is the same wherever one looks and however long the run is.
         said.append(tr("report.figure.window", steps=general(data.window.width), rows=data.window.rows))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +15,7 @@ from doneness.report.svg import text_width
 from doneness.report.ticks import Scale, labelled
 
 WIDE, NARROW = 960, 380
+_SMALLEST, _LARGEST = math.ulp(0.0), sys.float_info.max
 _FLAG_ROW = 19
 _FLAG_ROWS = 4
 
@@ -136,10 +139,11 @@ def y_limits(curve: Curve, log: bool) -> tuple[float, float]:
     low, high = min(values), max(values)
     if log:
         # One loss of nearly nothing would squeeze all others into a line.
-        low = max(low, high * 1e-15)
+        low = max(low, high * 1e-15, _SMALLEST)
         # A margin by ratio, so that both ends get the same share of the panel.
         margin = max((high / low) ** 0.05, 1.02)
-        return low / margin, high * margin
+        low = max(low / margin, _SMALLEST)
+        return low, min(max(high * margin, 2 * low), _LARGEST)
     room = 0.05 * (high - low) or 0.05 * abs(high) or 0.1
     # A loss that never falls below zero needs no margin there.
     return (max(low - room, 0.0) if low >= 0 else low - room), high + room

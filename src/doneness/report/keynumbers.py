@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from doneness.core import Diagnosis, Verdict, tr
 from doneness.report import checkpoints
-from doneness.report.curve import Curve, EvalPoint
+from doneness.report.curve import Curve, EvalPoint, judged_run
 from doneness.report.numbers import ABSENT, between, compact, count, duration, percent, plain, signed
+from doneness.report.span_rows import span_title
 from doneness.report.view import KeyNumber
 from doneness.runs import Run
 
@@ -18,9 +20,16 @@ _NOTHING = 1e-9  # nats; a change has no share of a loss this small
 
 def key_numbers(run: Run, diagnosis: Diagnosis, curve: Curve) -> tuple[KeyNumber, ...]:
     """Always three; a number that cannot be known is a dash with the reason."""
+    run = judged_run(run, diagnosis)
     step = curve.chosen if curve.chosen is not None else checkpoints.best_step(diagnosis, curve.evals)
     point = next((e for e in curve.evals if e.step == step), None)
-    return _level(curve, point), _change(run, curve, point), _gain(run, diagnosis)
+    level, change = _level(curve, point), _change(run, curve, point)
+    if curve.span:
+        of = span_title(curve.span)
+        level, change = (
+            replace(each, label=tr("report.key.of_span", label=each.label, span=of)) for each in (level, change)
+        )
+    return level, change, _gain(run, diagnosis)
 
 
 def _level(curve: Curve, point: EvalPoint | None) -> KeyNumber:

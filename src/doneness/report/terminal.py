@@ -21,6 +21,7 @@ from doneness.report.keynumbers import key_numbers
 from doneness.report.many import gain_left, labels, line, looked_at, note, shortened
 from doneness.report.numbers import ABSENT, compact, count, plain, signed
 from doneness.report.sentence import Sentence
+from doneness.report.span_rows import span_rows
 from doneness.report.terminal_plot import LossPlot
 from doneness.report.view import CheckCell, ReportView
 from doneness.report.why import skipped, why_not_best
@@ -55,6 +56,8 @@ def diagnosis_panel(run: Run, diagnosis: Diagnosis) -> RenderableType:
     for key in key_numbers(run, diagnosis, data):
         numbers.add_row(key.label, Text(key.value, style="bold"), Text(key.detail, style="dim"))
     parts.append(numbers)
+    if diagnosis.spans:
+        parts.append(spans_table(run, diagnosis))
     if diagnosis.findings:
         parts.append(findings_table(diagnosis.findings))
     if diagnosis.readings:
@@ -69,6 +72,26 @@ def diagnosis_panel(run: Run, diagnosis: Diagnosis) -> RenderableType:
     if len(told) > _NOTES:
         parts.append(Text(tr("report.term.more_notes", n=len(told) - _NOTES), style="dim"))
     return Group(*parts)
+
+
+def spans_table(run: Run, diagnosis: Diagnosis) -> RenderableType:
+    """One line a span of the target tokens, the deciding one first: verdict, loss now, lowest, change, size."""
+    table = _table("span", "verdict", "loss_now", "lowest", "change_first", "n")
+    for column in table.columns[2:]:
+        column.justify, column.no_wrap = "right", True
+    for row in span_rows(run, diagnosis):
+        name = Text(row.title, style="bold" if row.decides else "")
+        if row.decides:
+            name.append(f" ({tr('report.span.decides')})", style="dim not bold")
+        half = f" ± {plain((end[1] - end[0]) / 2)}" if (end := _interval_of(diagnosis, row.name)) else ""
+        table.add_row(
+            name, Text(row.verdict_word, style=VERDICTS[row.verdict]), row.loss, row.best, row.change + half, row.n
+        )
+    return table
+
+
+def _interval_of(diagnosis: Diagnosis, name: str) -> tuple[float, float] | None:
+    return next((each.interval for each in diagnosis.spans if each.name == name), None)
 
 
 def findings_table(findings: Sequence[Finding]) -> RenderableType:

@@ -14,6 +14,7 @@ from doneness.report.braille import Canvas
 from doneness.report.curve import Curve
 from doneness.report.frame import y_limits, zero_said
 from doneness.report.numbers import count, plain
+from doneness.report.span_rows import span_title
 from doneness.report.ticks import Scale
 
 _RAW, _TREND, _EVAL = range(3)
@@ -112,7 +113,8 @@ def _join(canvas: Canvas, points: list[tuple[int, int]], layer: int) -> None:
 def _range(curve: Curve, limits: tuple[float, float]) -> str:
     low, high = limits
     zero = tr(f"report.term.{zero_said(low)}")
-    return tr("report.term.range", low=plain(low), high=plain(high), zero=zero, last=count(curve.last))
+    told = tr("report.term.range", low=plain(low), high=plain(high), zero=zero, last=count(curve.last))
+    return f"{told}; {tr('report.figure.span', span=span_title(curve.span))}" if curve.span else told
 
 
 def _keep_line(curve: Curve, columns: int) -> Text | None:

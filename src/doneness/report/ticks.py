@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _LEAST = 1e-300
+_SMALLEST = math.ulp(0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,10 @@ class Scale:
         """The pixel of `value`."""
         low, high = self.low, self.high
         if self.log:
-            low, high, value = math.log(low), math.log(high), math.log(max(value, 1e-300))
-        return self.start + (value - low) / (high - low) * (self.stop - self.start)
+            low, high, value = (math.log(max(each, _SMALLEST)) for each in (low, high, value))
+        # Halved, limits at both ends of what a number can hold are still a finite way apart.
+        room = high / 2 - low / 2
+        return self.start + (value / 2 - low / 2) / room * (self.stop - self.start) if room else self.start
 
 
 def linear_ticks(low: float, high: float, wanted: int = 5) -> list[float]:
@@ -47,9 +50,10 @@ def log_ticks(low: float, high: float, wanted: int = 5) -> list[float]:
         return [low]
     if high / low < 8:
         return linear_ticks(low, high, wanted)
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    # As text: a power of ten out of reach is then 0 or infinite, and no error.
+    decades = [float(f"1e{k}") for k in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
     for digits in ((1, 2, 5), (1, 3), (1,)):
-        marks = [d * 10.0**k for k in decades for d in digits if low <= d * 10.0**k <= high]
+        marks = [d * decade for decade in decades for d in digits if low <= d * decade <= high]
         if len(marks) <= wanted + 2:
             break
     return marks or linear_ticks(low, high, wanted)
@@ -58,7 +62,7 @@ def log_ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 def labelled(low: float, high: float, log: bool) -> list[tuple[float, str]]:
     """The ticks of a loss axis with their texts."""
     ticks = (log_ticks if log else linear_ticks)(low, high, 5)
-    if log and high / low >= 8:
+    if log and low > 0 and high / low >= 8:
         # Each by itself: with the digits of the smallest, 1 would be a "1.0000".
         return [(v, f"{v:,.10g}" if 1e-3 <= v < 1e6 else _powered(v, f"{v:e}".split("e")[1], [v])) for v in ticks]
     largest = max(map(abs, ticks))

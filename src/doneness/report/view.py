@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from doneness.report.curve import Curve
+from doneness.report.curve import Curve, EvalPoint
 from doneness.report.decisions import Stretch
 
 
@@ -16,6 +16,37 @@ class KeyNumber:
     label: str
     value: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRow:
+    """One span of the target tokens, written out.
+
+    Attributes:
+        decides: whether the run's verdict rests on it.
+        loss, best, change, interval: nats per token of the span; `change` since the first evaluation.
+        n, tokens: examples that have such tokens, and how many tokens.
+        guess: the loss of a label against guessing by frequency; "" where that means nothing.
+        points: its evaluations.
+        baseline: guessing by frequency, nats per token, to draw; None where it means nothing.
+    """
+
+    name: str
+    title: str
+    verdict: str
+    verdict_word: str
+    headline: str
+    decides: bool
+    loss: str
+    best: str
+    best_step: str
+    change: str
+    interval: str
+    n: str
+    tokens: str
+    guess: str
+    points: tuple[EvalPoint, ...]
+    baseline: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +211,4 @@ class ReportView:
     card: str | None
     facts: tuple[tuple[str, str], ...]
     readings: tuple[str, ...] = ()
+    spans: tuple[SpanRow, ...] = ()

@@ -8,6 +8,7 @@ from doneness.runs.run import (
     EVAL_LOSS,
     GRAD_NORM,
     LEARNING_RATE,
+    SPAN_LOSS,
     TRAIN_LOSS,
     Checkpoint,
     Damage,
@@ -15,12 +16,15 @@ from doneness.runs.run import (
     ExampleLosses,
     Run,
     Series,
+    SpanLosses,
 )
+from doneness.runs.spans import of_span, span_names
 
 __all__ = [
     "EVAL_LOSS",
     "GRAD_NORM",
     "LEARNING_RATE",
+    "SPAN_LOSS",
     "TRAIN_LOSS",
     "Checkpoint",
     "Damage",
@@ -30,8 +34,11 @@ __all__ = [
     "Recorder",
     "Run",
     "Series",
+    "SpanLosses",
     "load_examples",
+    "of_span",
     "read",
     "read_records",
     "save_examples",
+    "span_names",
 ]

@@ -1,9 +1,11 @@
 """The journal: an append-only JSONL file that is never rewritten.
 
 One record a line: {"v": 1, "kind": …, "step": …, "at": …, …}. Kinds: start, train, eval,
-checkpoint, probe, decision, resume, end, error. A `resume` record supersedes the rows after its
-step; readers hide them, nothing is deleted. A line that a crash cut in the middle is completed
-with a line break before the next record, and readers pass over it with a note.
+checkpoint, checkpoint_gone, probe, decision, request, cooldown, resume, end, error. A `cooldown` record
+says that from its step on the learning rate falls to zero at its `end`, which is the plan from then on;
+a `checkpoint_gone` record bears the step of the checkpoint that was deleted. A `resume` record
+supersedes the rows after its step; readers hide them, nothing is deleted. A line that a crash cut in
+the middle is completed with a line break before the next record, and readers pass over it with a note.
 """
 
 from __future__ import annotations

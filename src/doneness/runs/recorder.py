@@ -14,6 +14,8 @@ from doneness.runs.journal import FILE, Journal, read_records
 from doneness.runs.readers.journal import run_of
 from doneness.runs.run import Run
 
+_LONGEST_ID = 200
+
 
 class Recorder:
     """Appends records to the journal in `folder` and keeps those in force."""
@@ -57,8 +59,9 @@ class Recorder:
 
 
 def read_requests(folder: Path) -> list[dict[str, Any]]:
-    """Requests from outside in control.jsonl, {"request": "stop", "who": …, "id": …}; today only "stop" is acted on.
+    """Requests from outside in control.jsonl, {"request": …, "who": …, "id": …}, in order.
 
+    Acted on are "stop", "cooldown", and "keep" with the "step" of a checkpoint that is not to be deleted.
     Lines that are no requests are passed over.
     """
     path = folder / "control.jsonl"
@@ -73,3 +76,9 @@ def read_requests(folder: Path) -> list[dict[str, Any]]:
         if isinstance(request, dict) and isinstance(request.get("request"), str):
             found.append(request)
     return found
+
+
+def request_id(request: dict[str, Any]) -> str:
+    """The id that a request came with, else what it asks for: the same line twice is one request."""
+    said = {key: request[key] for key in ("request", "step") if key in request}
+    return str(request.get("id") or "") or json.dumps(said, sort_keys=True)[:_LONGEST_ID]

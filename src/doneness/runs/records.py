@@ -63,6 +63,8 @@ _BY_KIND: dict[str, dict[str, Test]] = {
     "start": {"meta": lambda v: v is _ABSENT or _table(v)},
     "eval": {"file": _or_absent(_place)},
     "checkpoint": {"path": _place},
+    "checkpoint_gone": {"path": _place},
+    "cooldown": {"end": _step},
     "request": {"request": _text},
     "end": {"reason": _text},
 }

@@ -21,6 +21,7 @@ TRAIN_LOSS = "train/loss"
 EVAL_LOSS = "eval/loss"
 LEARNING_RATE = "train/learning_rate"
 GRAD_NORM = "train/grad_norm"
+SPAN_LOSS = "eval/span/"  # and the span's name
 
 _LARGEST = 1e30  # a logged value beyond is an overflow in all but name; squares of it would overflow
 _KNOWN_AT_END = frozenset(
@@ -91,6 +92,25 @@ class Series:
 
 
 @dataclass(frozen=True)
+class SpanLosses:
+    """One evaluation on one span of each example's target tokens.
+
+    Attributes:
+        nll: summed negative log-likelihood of the span's tokens, in nats; shape (n,).
+        tokens: number of them; 0 where an example has none; shape (n,).
+    """
+
+    nll: Floats
+    tokens: Ints
+
+    @property
+    def mean(self) -> float:
+        """Token-weighted mean loss, nats per token; NaN where no example has a token."""
+        total = int(self.tokens.sum())
+        return float(self.nll.sum() / total) if total else float("nan")
+
+
+@dataclass(frozen=True)
 class ExampleLosses:
     """One evaluation, example by example.
 
@@ -99,12 +119,19 @@ class ExampleLosses:
         ids: example ids, unique, in the order evaluated; shape (n,).
         nll: summed negative log-likelihood of each example's target tokens, in nats; shape (n,).
         tokens: number of target tokens of each example; shape (n,).
+        spans: the same by span ("label", "end", …); spans may overlap.
+        cluster: the conversation or document of each example, where known; shape (n,). Examples of one are
+            not independent, so statistics count clusters.
+        groups: what sort of example each is, by the name of the sorting ("source", "turn", "label"); shape (n,).
     """
 
     step: int
     ids: NDArray[np.str_]
     nll: Floats
     tokens: Ints
+    spans: Mapping[str, SpanLosses] = field(default_factory=dict)
+    cluster: NDArray[np.str_] | None = None
+    groups: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
     @property
     def mean(self) -> float:
@@ -162,7 +189,8 @@ class Run:
         path: where it was read from; None for a run made in memory.
         kind: the format it was read from ("journal", "hf_trainer", "synthetic", …).
         meta: facts about the run where known: planned_steps, warmup_steps, steps_per_epoch,
-            vocab_size, train_rows, eval_rows, method, model, seed, versions, …
+            vocab_size, train_rows, eval_rows, method, model, seed, versions, …; where a cooldown was begun, its
+            cooldown_step, and planned_steps is its end (planned_before what it was).
         series: columns by name, "train/loss", "eval/loss", "train/learning_rate", …
         events: what happened, in order.
         checkpoints: those written, in order of step.
@@ -244,6 +272,10 @@ class Run:
         `step` (0 of 0 rows: not counted). `planned_steps` stays: it is the plan. That a later resume changed
         the plan cannot be told from the last state file alone, and `notes` speak of the whole file.
         """
+        cooled = self.number("cooldown_step")
+        if cooled is not None and step <= cooled:
+            # What was decided at that step was decided on the plan as it was.
+            return self._uncooled().until(step)
         later = [*(e.step for e in self.events), *(c.step for c in self.checkpoints), *self.example_steps]
         if step >= max([self.last_step, *later]):
             return self
@@ -256,6 +288,17 @@ class Run:
             checkpoints=tuple(c for c in self.checkpoints if c.step <= step),
             example_steps=tuple(s for s in self.example_steps if s <= step),
         )
+
+    def _uncooled(self) -> Run:
+        """The run without its cooldown, as the plan was before."""
+        meta = {k: fact for k, fact in self.meta.items() if k not in ("cooldown_step", "planned_before")}
+        before = self.meta.get("planned_before")
+        meta = meta | {"planned_steps": before} if before is not None else _without(meta, "planned_steps")
+        return replace(self, meta=meta, events=tuple(e for e in self.events if e.kind != "cooldown"))
+
+
+def _without(meta: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {name: fact for name, fact in meta.items() if name != key}
 
 
 def tamed(values: Floats) -> Floats:

@@ -34,7 +34,7 @@ def training_arguments(recipe: Recipe, folder: Path, steps: int, device: str) ->
     scheduler_kwargs: dict[str, Any] = {}
     if schedule.kind == "wsd":
         decay = max(1, round(schedule.decay_share * steps))
-        scheduler_kwargs = {"num_decay_steps": decay, "min_lr_ratio": 0.0}
+        scheduler_kwargs = {"num_decay_steps": decay, "min_lr_ratio": 0.0, "decay_type": "linear"}
     return SFTConfig(
         output_dir=str(folder),
         max_steps=steps,

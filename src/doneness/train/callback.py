@@ -7,13 +7,18 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from transformers import TrainerCallback
 
 from doneness.core import Action, StopDecision
-from doneness.runs.recorder import Recorder, read_requests
-from doneness.stopping import StopRule
+from doneness.diagnose import Params
+from doneness.runs.recorder import Recorder, read_requests, request_id
+from doneness.runs.records import is_whole
+from doneness.stopping import Budget, EvidenceRule, StopRule
+from doneness.train.cooldown import Cooldown, cooldown_of, ends_at_once, plan_cooldown
+from doneness.train.keeping import improved, judged, rotate
 from doneness.train.resume import sizes
 
 
@@ -32,31 +37,53 @@ class Watcher(Protocol):
     def scoring(self, step: int, done: int, total: int) -> None:
         """The evaluation at `step` has come this far."""
 
+    def cooling(self, step: int, end: int) -> None:
+        """From `step` on the learning rate falls to zero, and the run ends at `end`."""
+
     def interrupted(self) -> None:
         """Ctrl-C was heard; the step at hand is finished and saved first."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to happen, as the recipe has it.
+
+    Attributes:
+        last: the planned last step.
+        looks, saves: steps to evaluate and to save at; no looks where there are no evaluation rows.
+        obey: whether a decision to stop or to cool down is acted on.
+        cooldown_share: length of a cooldown as a share of the steps done.
+        keep_bytes: what the checkpoints may take together; 0 keeps all.
+    """
+
+    last: int
+    looks: frozenset[int]
+    saves: frozenset[int]
+    obey: bool
+    cooldown_share: float
+    keep_bytes: float
 
 
 class StepCallback(TrainerCallback):  # type: ignore[misc]
     """Writes the journal and steers the Trainer.
 
     Attributes:
-        stopped: the decision that ended the run, if one did.
+        cooldown: the one in force; read from the journal when a run is resumed.
+        stopped: the decision that ended the run at once, if one did.
+        cooled: the cooldown came to its end.
+        decision: the newest decision.
         interrupted: Ctrl-C or a request to terminate came.
     """
 
-    def __init__(
-        self,
-        recorder: Recorder,
-        rule: StopRule | None,
-        watcher: Watcher,
-        looks: frozenset[int],
-        saves: frozenset[int],
-        obey: bool,
-    ) -> None:
-        self.recorder, self.rule, self.watcher = recorder, rule, watcher
-        self.looks, self.saves, self.obey = looks, saves, obey
+    def __init__(self, recorder: Recorder, rule: StopRule | None, watcher: Watcher, plan: Plan) -> None:
+        self.recorder, self.rule, self.watcher, self.plan = recorder, rule, watcher, plan
+        self.params = rule.params if isinstance(rule, EvidenceRule) else Params()
+        self.budget = rule.budget if isinstance(rule, EvidenceRule) else Budget()
         self.trainer: Any = None
+        self.cooldown: Cooldown | None = cooldown_of(recorder.records)
         self.stopped: StopDecision | None = None
+        self.decision: StopDecision | None = None
+        self.cooled = False
         self.asked_to_stop = False
         self.interrupted = False
         last = recorder.last("train")
@@ -74,7 +101,7 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
         self._begun = time.monotonic()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        """Record the step; the Trainer's closing summary is no step."""
+        """Record the step, and decide where the budget is spent; the Trainer's closing summary is no step."""
         if not logs or "loss" not in logs:
             return
         data = {
@@ -85,37 +112,50 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
         }
         self.recorder.write("train", state.global_step, **data)
         self.watcher.trained({"step": state.global_step, **data})
+        spent = self.budget.spent(data["targets"], data["tokens"], data["time"]) if self.budget else None
+        if spent is None or self.cooldown is not None or not self.plan.obey:
+            return
+        if self.plan.looks:
+            control.should_evaluate = True  # and the rule decides
+        else:
+            self._act(self.decide(state.global_step), control)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Ask for what is due at this step."""
         step = state.global_step
         control.should_log = True
-        control.should_evaluate = step in self.looks
-        control.should_save = step in self.saves
+        control.should_evaluate = step in self.plan.looks
+        control.should_save = step in self.plan.saves
         for request in read_requests(self.recorder.folder):
-            if request["request"] == "stop" and not self._done(request):
-                who = str(request.get("who", "?"))
-                self.recorder.write("request", step, request="stop", who=who, id=str(request.get("id", "")))
-                self.asked_to_stop = True
+            self._heed(request, step, control)
+        if self.cooldown is not None and step in self.cooldown.looks:
+            control.should_evaluate = bool(self.plan.looks)
+            control.should_save = control.should_save or step >= self.cooldown.end
+        if self.cooldown is not None and step >= self.cooldown.end:
+            self.cooled = True
+            control.should_training_stop = True
         if self.interrupted or self.asked_to_stop:
             control.should_save = True
             control.should_training_stop = True
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
         """Let the rule decide on the run so far, and record what it said, also when it says go on."""
-        decision = self.decide(state.global_step)
+        step = state.global_step
+        decision = self.decide(step)
         record = self.recorder.last("eval") or {}
         self.watcher.evaluated(record, decision)
-        if decision and decision.action is Action.STOP and self.obey:
-            self.stopped = decision
+        self._act(decision, control)
+        if not control.should_save and improved(judged(self.recorder.run(), self.params), self._saved):
             control.should_save = True
-            control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """A checkpoint counts once it is whole and the journal says so."""
+        """A checkpoint counts once it is whole and the journal says so; then older ones may have to go."""
         if not self.recorder.has("checkpoint", state.global_step):
             name = f"checkpoint-{state.global_step}"
             self.recorder.write("checkpoint", state.global_step, path=name, files=sizes(self.recorder.folder / name))
+        if self.plan.keep_bytes:
+            case = judged(self.recorder.run(), self.params)
+            rotate(self.recorder, state.global_step, self.plan.keep_bytes, case)
         self.recorder.sync()
 
     def decide(self, step: int) -> StopDecision | None:
@@ -123,6 +163,9 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
         if self.rule is None:
             return None
         decision = self.rule.decide(self.recorder.run())
+        if self.cooldown is not None:
+            decision = self.cooldown.govern(decision)
+        self.decision = decision
         data = decision.to_dict() | {"rule": self.rule.name}
         data.pop("step")
         self.recorder.write("decision", step, **data)
@@ -137,9 +180,47 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
             "time": round(self.seconds, 3),
         }
 
-    def _done(self, request: dict[str, Any]) -> bool:
-        key = str(request.get("id", ""))
-        return any(r["kind"] == "request" and r.get("id") == key for r in self.recorder.records)
+    @property
+    def _saved(self) -> int:
+        """Step of the checkpoint saved last; 0 for the base model."""
+        last = self.recorder.last("checkpoint")
+        return int(last["step"]) if last else 0
+
+    def _act(self, decision: StopDecision | None, control: Any) -> None:
+        """Stop, or begin to cool down, where the decision says so and is to be obeyed."""
+        if decision is None or not self.plan.obey or decision.action is Action.CONTINUE:
+            return
+        if decision.action is Action.COOLDOWN:
+            self._cool(int(self.trainer.state.global_step), "rule", control)
+        elif self.cooldown is None or ends_at_once(decision):
+            self.stopped = decision
+            control.should_save = True
+            control.should_training_stop = True
+
+    def _cool(self, step: int, by: str, control: Any) -> None:
+        """Begin to lower the learning rate; the rate of the next step is still what it was."""
+        planned = plan_cooldown(step, self.plan.cooldown_share, self.plan.last)
+        if self.cooldown is not None or planned is None:
+            return
+        rate = float(self.trainer.lr_scheduler.get_last_lr()[0])
+        self.recorder.write("cooldown", step, end=planned.end, rate=rate, by=by)
+        self.cooldown = planned
+        control.should_save = True  # from here one can also train on at the high rate
+        self.watcher.cooling(step, planned.end)
+
+    def _heed(self, request: dict[str, Any], step: int, control: Any) -> None:
+        """Act on a request from outside, once."""
+        what, key, at = request["request"], request_id(request), request.get("step")
+        if what not in ("stop", "cooldown", "keep") or (what == "keep" and not is_whole(at)):
+            return
+        if any(r["kind"] == "request" and r.get("id") == key for r in self.recorder.records):
+            return
+        more = {"keep": at} if what == "keep" else {}
+        self.recorder.write("request", step, request=what, who=str(request.get("who", "?")), id=key, **more)
+        if what == "stop":
+            self.asked_to_stop = True
+        elif what == "cooldown":
+            self._cool(step, "request", control)
 
     @contextmanager
     def listening(self) -> Iterator[None]:

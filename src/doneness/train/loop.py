@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from doneness.config import Recipe
-from doneness.core import StopDecision, disk_faults
-from doneness.models import EncodedRows, LoadedModel, example_losses, pick_device
+from doneness.core import Action, StopDecision, disk_faults
+from doneness.models import EncodedRows, LoadedModel, example_losses, label_entropy, pick_device
 from doneness.runs import ExampleLosses, Recorder, save_examples
 from doneness.stopping import StopRule
 from doneness.train.arguments import steps_per_epoch, total_steps, training_arguments
-from doneness.train.callback import StepCallback, Watcher
+from doneness.train.callback import Plan, StepCallback, Watcher
+from doneness.train.cooldown import cooldown_of, ends_at_once
+from doneness.train.keeping import GIGABYTE, sweep
 from doneness.train.method import trainable
 from doneness.train.resume import data_hash, resume_point
 from doneness.train.spacing import evaluation_steps
@@ -30,7 +32,7 @@ class TrainingRows:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """How a run ended: "finished", "stopped" (by the rule) or "requested" (from outside)."""
+    """How a run ended: "finished", "stopped" (by the rule), "cooled" (at zero rate) or "requested" (from outside)."""
 
     step: int
     ending: str
@@ -69,10 +71,18 @@ def _train(
     # How long, where to look, where to save.
     steps = total_steps(recipe, len(rows.train.rows))
     looks = evaluation_steps(steps, recipe.evaluation.every) if rows.eval else ()
-    saves = _save_steps(recipe, steps, looks)
+    plan = Plan(
+        last=steps,
+        looks=frozenset(looks),
+        saves=frozenset(_save_steps(recipe, steps, looks)),
+        obey=_obeys(recipe),
+        cooldown_share=recipe.stopping.cooldown_share,
+        keep_bytes=recipe.checkpoints.keep_gb * GIGABYTE,
+    )
 
     # Where to begin: at the last checkpoint that is whole, or at the beginning.
     model = loaded.model
+    sweep(recorder)
     begin = resume_point(recorder.records, folder)
     if recorder.last("start") is None:
         recorder.write("start", 0, meta=_meta(recipe, rows, loaded, model, steps))
@@ -85,10 +95,10 @@ def _train(
         return ended
 
     # The trainer: TRL's loop and loss, our evaluation, checkpoints and decisions.
-    callback = StepCallback(recorder, rule, watcher, frozenset(looks), frozenset(saves), _obeys(recipe))
+    callback = StepCallback(recorder, rule, watcher, plan)
     trainer = _build_trainer(recipe, rows, loaded, model, steps, callback, recorder, watcher)
 
-    watcher.began(begin, steps)
+    watcher.began(begin, callback.cooldown.end if callback.cooldown else steps)
 
     # The base model is the first point of every curve, and what all later ones are held against.
     if rows.eval and not recorder.has("eval", 0):
@@ -103,9 +113,17 @@ def _train(
     step = int(trainer.state.global_step)
     if callback.interrupted:
         raise KeyboardInterrupt
-    ending = "stopped" if callback.stopped else "requested" if callback.asked_to_stop else "finished"
-    recorder.write("end", step, reason=ending)
-    return TrainResult(step, ending, callback.stopped)
+    result = TrainResult(step, _ending(callback), callback.decision if callback.cooled else callback.stopped)
+    recorder.write("end", step, reason=result.ending)
+    return result
+
+
+def _ending(callback: StepCallback) -> str:
+    if callback.stopped:
+        return "stopped"
+    if callback.cooled:
+        return "cooled"
+    return "requested" if callback.asked_to_stop else "finished"
 
 
 def _build_trainer(
@@ -149,6 +167,7 @@ def _build_trainer(
         processing_class=loaded.tokenizer,
         callbacks=[callback],
         score=score,
+        cooldown=lambda: callback.cooldown,
     )
     trainer.remove_callback(PrinterCallback)
     callback.trainer = trainer
@@ -167,6 +186,7 @@ def _record_evaluation(recorder: Recorder, losses: ExampleLosses, position: dict
         loss=losses.mean,
         examples=len(losses.ids),
         target_tokens=int(losses.tokens.sum()),
+        spans={n: {"loss": s.mean, "tokens": count} for n, s in losses.spans.items() if (count := int(s.tokens.sum()))},
         file=str(path.relative_to(recorder.folder)),
         **position,
     )
@@ -183,12 +203,18 @@ def _save_steps(recipe: Recipe, steps: int, looks: tuple[int, ...]) -> set[int]:
 
 def _ended_before(recipe: Recipe, recorder: Recorder, begin: int) -> TrainResult | None:
     """How the run had ended at `begin` before it was killed, if it had."""
-    decision, request = recorder.last("decision"), recorder.last("request")
-    if request is not None and request["step"] == begin > 0:
-        return TrainResult(begin, "requested", None)
-    if decision is not None and decision["step"] == begin > 0 and decision["action"] == "stop" and _obeys(recipe):
-        return TrainResult(begin, "stopped", StopDecision.from_dict(decision))
-    return None
+    if begin == 0:
+        return None
+    told = recorder.last("decision")
+    decision = StopDecision.from_dict(told) if told is not None and told["step"] == begin else None
+    cooling = cooldown_of(recorder.records)
+    stopped = decision is not None and decision.action is Action.STOP and _obeys(recipe)
+    if decision is not None and stopped and (cooling is None or ends_at_once(decision)):
+        return TrainResult(begin, "stopped", decision)
+    if cooling is not None and cooling.end <= begin:
+        return TrainResult(begin, "cooled", decision)
+    asked = any(r["kind"] == "request" and (r["request"], r["step"]) == ("stop", begin) for r in recorder.records)
+    return TrainResult(begin, "requested", None) if asked else None
 
 
 def _obeys(recipe: Recipe) -> bool:
@@ -209,6 +235,7 @@ def _meta(recipe: Recipe, rows: TrainingRows, loaded: LoadedModel, model: Any, s
         "data": data_hash(rows.train.rows, rows.eval.rows if rows.eval else ()),
         "train_rows": len(rows.train.rows),
         "eval_rows": len(rows.eval.rows) if rows.eval else 0,
+        "baseline": label_entropy(rows.eval.rows if rows.eval else ()),
         "train_tokens": sum(len(r.ids) for r in rows.train.rows),
         "train_targets": sum(r.targets for r in rows.train.rows),
         "truncated_rows": rows.train.truncated,

@@ -1,4 +1,4 @@
-"""TRL's SFTTrainer with three things changed: evaluation, checkpoints, and counting tokens."""
+"""TRL's SFTTrainer with four things changed: evaluation, checkpoints, cooldown, and counting tokens."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from trl import SFTTrainer
 
 from doneness.core import StorageError, disk_faults, tr
 from doneness.runs.atomic import sync
+from doneness.train.cooldown import Cooldown
 
 PARTIAL = ".partial"
 
@@ -20,12 +21,20 @@ class EvidenceTrainer(SFTTrainer):  # type: ignore[misc]
 
     Attributes:
         score: called for every evaluation; returns its metrics.
+        cooldown: the one in force, asked at every step.
         tokens_seen, targets_seen: exact, padding apart.
     """
 
-    def __init__(self, *args: Any, score: Callable[[], dict[str, float]], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        score: Callable[[], dict[str, float]],
+        cooldown: Callable[[], Cooldown | None],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.score = score
+        self.cooldown = cooldown
         self.tokens_seen = 0
         self.targets_seen = 0
         self._saving = False
@@ -42,6 +51,22 @@ class EvidenceTrainer(SFTTrainer):  # type: ignore[misc]
         metrics = self.score()
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The planned schedule, lowered by a cooldown once one is in force."""
+        fresh = self.lr_scheduler is None
+        scheduler = super().create_scheduler(num_training_steps, optimizer)
+        if fresh:
+            scheduler.lr_lambdas = [self._lowered(planned) for planned in scheduler.lr_lambdas]
+        return scheduler
+
+    def _lowered(self, planned: Callable[[int], float]) -> Callable[[int], float]:
+        # A plain function: of it nothing is written into scheduler.pt, the journal alone knows the cooldown.
+        def factor(step: int) -> float:
+            cooling = self.cooldown()
+            return planned(step) if cooling is None else cooling.lowered(planned)(step)
+
+        return factor
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """The report says what a card would; a README per checkpoint would only repeat it."""

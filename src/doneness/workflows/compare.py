@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,9 @@ def compare_runs(
         reason = found.unreadable[0].error if found.unreadable else ""
         raise DonenessError(" ".join((tr("workflows.compare.few", n=len(found.judged)), reason)).strip())
     names = labels([each.run for each in found.judged])
+    # Runs are compared by all target tokens: what one of them calls a label another may not.
     runs = [
-        Compared(name, j.run, j.diagnosis, curve(j.run, j.diagnosis, j.kept))
+        Compared(name, j.run, j.diagnosis, curve(j.run, replace(j.diagnosis, span=""), j.kept))
         for name, j in zip(names, found.judged, strict=True)
     ]
     try:

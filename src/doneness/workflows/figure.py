@@ -17,6 +17,7 @@ from doneness.report.three_ways import three_ways
 from doneness.runs.atomic import write_bytes
 from doneness.workflows.check import judge
 from doneness.workflows.gather import gather
+from doneness.workflows.outputs import refuse_inputs
 from doneness.workflows.textbook import textbook
 
 _PAIR = 1240
@@ -60,6 +61,7 @@ def write_figure(
     """
     look = look or Look()
     _kind(out)
+    refuse_inputs(out, [path])
     found = gather([path], mapping)
     if found.unreadable:
         raise DonenessError(found.unreadable[0].error)

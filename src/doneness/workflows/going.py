@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from doneness.runs import Run
 
 
@@ -14,7 +16,18 @@ def ended(run: Run) -> bool:
 def at_planned_end(run: Run) -> bool:
     """Whether the run ended, or its log has reached the last step that was planned."""
     planned = run.number("planned_steps")
-    return ended(run) or (planned is not None and 0 < planned <= run.last_step)
+    return ended(run) or (planned is not None and 0 < planned < run.last_step + _between(run))
+
+
+def _between(run: Run) -> float:
+    """Steps from one row of the log to the next: what lies beyond the last row and short of another is not logged."""
+    steps = np.unique(np.concatenate([np.empty(0), *(s.step for s in (run.train, run.evals) if s is not None)]))
+    return max(1.0, float(np.median(np.diff(steps)))) if steps.size > 1 else 1.0
+
+
+def beyond(run: Run, step: int) -> bool:
+    """Whether a checkpoint of `step` cannot be this run's: the log would have gone on before the run came there."""
+    return step >= run.last_step + _between(run)
 
 
 def finished(run: Run) -> bool:

@@ -126,6 +126,8 @@ def _proposal(recipe: Recipe, shape: ModelShape, found: Budget, eval_rows: int) 
         targets=_targets(recipe),
         warmup_steps=recipe.schedule.warmup_steps,
         eval_rows=eval_rows,
+        schedule=recipe.schedule.kind,
+        stops=recipe.stopping.enabled and recipe.stopping.on_stop == "stop",
     )
 
 

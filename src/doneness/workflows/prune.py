@@ -27,12 +27,12 @@ from doneness.runs.readers.checkpoints import folders, root_of, states, step_of
 from doneness.workflows.check import Judged, judge
 from doneness.workflows.checkpoint_files import holds_weights, named_step, reached, stranger
 from doneness.workflows.checkpoint_logs import Rescue, carry_out, rescue
-from doneness.workflows.going import finished, short_of_plan
+from doneness.workflows.going import beyond, finished, short_of_plan
 
 QUIET_SECONDS = 600.0
 _HIDDEN = re.compile(r"\.checkpoint-\d+\.pruned")
 _BEST = re.compile(rb'"best_model_checkpoint"\s*:\s*("(?:[^"\\]|\\.)*")')
-_SPARED = ("foreign", "own_files", "linked", "log")  # untouched, but not for being worth keeping
+_SPARED = ("foreign", "beyond", "own_files", "linked", "log")  # untouched, but not for being worth keeping
 _LOGS = (JOURNAL, trainer_state.FILE, "trainer_log.jsonl")
 
 
@@ -42,9 +42,10 @@ class Candidate:
 
     Attributes:
         size: bytes of its files.
-        keep: why it stays: "sweet", "recommended", "best", "last", "foreign", "own_files", "linked", "log";
-            None where it can go.
-        name: what in it is no checkpoint's, or the link that leads to it.
+        keep: why it stays: "sweet", "recommended", "best", "near", "last", "foreign", "beyond", "own_files",
+            "linked", "log"; None where it can go.
+        name: what in it is no checkpoint's, or the link that leads to it; the best step that it is near to, or the
+            log's last step that it lies beyond.
     """
 
     step: int
@@ -104,16 +105,18 @@ def plan_prune(
     runs = read(root, mapping)
     if len(runs) > 1:
         raise DonenessError(tr("workflows.many_runs", path=str(root), count=len(runs)))
-    judged = judge(runs[0])
+    # Left over from a longer run, they must not be judged by this one's losses.
+    strays = tuple(c for c in folders(root) if beyond(runs[0], step_of(c)))
+    judged = judge(replace(runs[0], checkpoints=tuple(c for c in runs[0].checkpoints if c.path not in strays)))
     there = folders(root)
     if not there:
         raise DonenessError(tr("workflows.prune.none", path=str(root)))
     _refuse_going(root, judged, unfinished)
     if judged.diagnosis.sweet_spot is None:
         raise DonenessError(tr("workflows.prune.no_spot", path=str(root), headline=str(judged.diagnosis.headline)))
-    last = () if not_last else _last(there)
-    best = _best_steps(root, judged)
-    candidates = _candidates(root, [(c, _reason(c, judged, best, last)) for c in there])
+    mine = [c for c in there if c not in strays]
+    worth = _Worth(judged, _best_steps(root, judged), _near(mine, judged), () if not_last else _last(mine), strays)
+    candidates = _candidates(root, [(c, *worth.reason(c)) for c in there])
     logs = _logs(root, candidates)
     candidates = tuple(replace(c, keep="log") if c.path in logs.kept else c for c in candidates)
     if not any(c.keep not in (None, *_SPARED) for c in candidates):
@@ -159,28 +162,59 @@ def size_of(folder: Path) -> int:
     return sum((Path(home) / name).lstat().st_size for home, _, files in os.walk(folder) for name in files)
 
 
-def _candidates(root: Path, reasons: list[tuple[Path, str | None]]) -> tuple[Candidate, ...]:
+def _candidates(root: Path, reasons: list[tuple[Path, str | None, str]]) -> tuple[Candidate, ...]:
     """The checkpoints with why they stay; those that nothing recommends are looked into and looked for."""
     found = []
-    for place, keep in reasons:
+    for place, keep, name in reasons:
         own = stranger(place) if keep is None else None
-        found.append(Candidate(step_of(place), place, size_of(place), "own_files" if own else keep, own or ""))
+        found.append(Candidate(step_of(place), place, size_of(place), "own_files" if own else keep, own or name))
     held = reached(root, [c.path for c in found if c.keep is None])
     return tuple(replace(c, keep="linked", name=held[c.path]) if c.path in held else c for c in found)
 
 
-def _reason(folder: Path, judged: Judged, best: frozenset[int], last: tuple[Path, ...]) -> str | None:
-    """Why a checkpoint is worth keeping or none of ours; None where it may go."""
-    step, found = step_of(folder), judged.diagnosis
-    if not _ours(folder):
-        return "foreign"
-    if step in (found.recommended_step, judged.choice.step):
-        return "recommended"
-    if found.sweet_spot is not None and found.sweet_spot.first <= step <= found.sweet_spot.last:
-        return "sweet"
-    if step in best:
-        return "best"  # the Trainer loads it at its end
-    return "last" if folder in last else None
+@dataclass(frozen=True, slots=True)
+class _Worth:
+    """What makes checkpoints worth keeping, or none of this run."""
+
+    judged: Judged
+    best: frozenset[int]
+    near: tuple[Path, ...]
+    last: tuple[Path, ...]
+    strays: tuple[Path, ...]
+
+    def reason(self, folder: Path) -> tuple[str | None, str]:
+        """Why a checkpoint stays, None where it may go, and the step that the reason speaks of, if any."""
+        step, found = step_of(folder), self.judged.diagnosis
+        spot = found.sweet_spot
+        if not _ours(folder):
+            return "foreign", ""
+        if folder in self.strays:
+            return "beyond", f"{self.judged.run.last_step:,}"
+        if step in (found.recommended_step, self.judged.choice.step):
+            return "recommended", ""
+        if spot is not None and spot.first <= step <= spot.last:
+            return "sweet", ""
+        if step in self.best:
+            return "best", ""  # the Trainer loads it at its end
+        if spot is not None and folder in self.near:
+            return "near", f"{spot.best:,}"
+        return ("last" if folder in self.last else None), ""
+
+
+def _near(there: list[Path], judged: Judged) -> tuple[Path, ...]:
+    """The checkpoints beside the best step, where none is on disk that was evaluated and ties with it.
+
+    Evaluated at other steps than saved, a run has its best weights between two evaluations, and what was evaluated
+    and is still there may be the worst of all.
+    """
+    spot, ours = judged.diagnosis.sweet_spot, [c for c in there if _ours(c)]
+    # Step 0 is the base model: nothing lies before it, and what comes next is no better for being near.
+    if spot is None or spot.best == 0 or any(step_of(c) in spot.steps for c in ours):
+        return ()
+    whole = [c for c in ours if (c / trainer_state.FILE).is_file()]  # written last, so missing where a crash cut
+    before = [[c for c in group if step_of(c) <= spot.best][-1:] for group in (ours, whole)]
+    after = [[c for c in group if step_of(c) >= spot.best][:1] for group in (ours, whole)]
+    return tuple(c for found in (*before, *after) for c in found)
 
 
 def _best_steps(root: Path, judged: Judged) -> frozenset[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -62,7 +63,9 @@ def parse_rule(text: str, params: Params | None = None) -> StopRule:
         if name == "evidence" and not numbers:
             return EvidenceRule(params) if params else EvidenceRule()
         if name == "patience" and 1 <= len(numbers) <= 2:
-            return PatienceRule(int(numbers[0]), *(float(n) for n in numbers[1:]))
+            thresholds = [float(n) for n in numbers[1:]]
+            if all(map(math.isfinite, thresholds)):  # nothing is an improvement by more than infinity or NaN
+                return PatienceRule(int(numbers[0]), *thresholds)
     except ValueError:
         pass
     raise ValueError(tr("workflows.rule_fault", text=text))

@@ -13,6 +13,7 @@ from doneness.runs.atomic import write_text
 from doneness.runs.probes import Answer, load_answers
 from doneness.runs.readers.hub import is_address
 from doneness.workflows.check import Checked, Judged, judge
+from doneness.workflows.outputs import refuse_inputs
 from doneness.workflows.train import recipe_of
 
 FILE = "report.html"
@@ -32,6 +33,7 @@ def write_report(path: str | Path, out: str | Path | None = None, lang: str | No
     Raises:
         UnreadableError: nothing there that can be read.
     """
+    refuse_inputs(out, [path])
     found = read(path)
     if len(found) > 1:
         raise DonenessError(tr("workflows.many_runs", path=str(path), count=len(found)))

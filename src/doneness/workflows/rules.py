@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from doneness.config import StoppingSection
+from doneness.config.gain import parse_gain
 from doneness.diagnose import Params
-from doneness.stopping import EvidenceRule, StopRule
+from doneness.stopping import Budget, EvidenceRule, StopRule
 
 
 def params_of(section: StoppingSection) -> Params:
     """The diagnosis' thresholds."""
-    return Params(
-        alpha=section.alpha, gain_share=section.gain_share, gain_nats=section.gain_nats, min_steps=section.min_steps
+    params = Params(
+        alpha=section.alpha,
+        gain_share=section.gain_share,
+        gain_nats=section.gain_nats,
+        min_steps=section.min_steps,
+        span=section.span,
+        prefer=section.prefer,
     )
+    gain = parse_gain(section.stop_when_gain_below)
+    if gain is None:
+        return params
+    if gain.hourly:
+        return replace(params, hourly_share=gain.share, hourly_nats=gain.nats)
+    # Nats that somebody asked for are meant, however low the loss.
+    return replace(params, gain_share=gain.share, gain_nats=gain.nats, nats_cap=1.0 if gain.nats else params.nats_cap)
 
 
 def rule_of(section: StoppingSection) -> StopRule | None:
     """The rule to ask after each evaluation, or None where stopping is switched off."""
-    return EvidenceRule(params_of(section)) if section.enabled else None
+    if not section.enabled:
+        return None
+    budget = Budget(
+        target_tokens=section.max_target_tokens,
+        tokens=section.max_tokens,
+        hours=section.max_hours,
+        cost=section.max_cost,
+        cost_per_hour=section.cost_per_hour,
+    )
+    target = section.target_loss if section.goal == "target" else None
+    return EvidenceRule(params_of(section), goal=section.goal, target=target, budget=budget)

@@ -123,13 +123,14 @@ class LogWatcher:
 
         Args:
             wait: seconds that the log must have stood still, under our eyes.
-            over: whether the run is at its end; else only a log that never moved since we came, or whose silence
-                was told of, is taken for over.
+            over: whether the run is at its end; else only a log that paused far longer than it ever did is taken
+                for over. Of one that never moved since we came, that pause began with its last change.
         """
         last = self.last
         if last is None or self.fired is not None or last.diagnosis.action is not Action.STOP:
             return None
-        if self.still_for() < wait or (self.moved and not over and not self.pace.told):
+        silent = self.pace.told if self.moved else self.silent_for() >= self.pace.patience
+        if self.still_for() < wait or not (over or silent):
             return None
         self.fired = time.monotonic()
         self.last = replace(last, changed=False, stop=True)

@@ -8,8 +8,8 @@ two windows must both lie above the best window by more than max(0.5 nats, 6 MAD
 gradient norms above 10 times the median of those before. A latter half that lies wholly one nat
 above the first loss has diverged at once. Without train losses, two evaluations in a row by that
 margin above both the best and the first. Train loss that rises for certain (Theil–Sen, 90 %) since the best
-evaluation, by half as much as an evaluation loss that has turned upwards (CV03's test): overfitting lowers
-train loss, so this is none. A rise that came back is a warning.
+evaluation by a twentieth of the loss and half as much as evaluations that CV03 calls overfitting, at no higher
+learning rate: overfitting lowers train loss, so this is none. A rise that came back is a warning.
 
 Source: windows and margins are ours, heuristic.
 """
@@ -20,14 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doneness.core import Check, Finding, Message, Status, Where, say
-from doneness.curves import critical_turn, running_median, theil_sen, turning
+from doneness.curves import running_median, theil_sen, turning
 from doneness.diagnose.case import Case
+from doneness.diagnose.checks import cv03_overfitting_means as means
 from doneness.runs import GRAD_NORM
 
 CODE = "CV01"
 _WINDOW, _LEAST_WINDOW, _LEAST_ROWS = 20, 3, 8
 _CLIMB, _MADS, _GRAD = 0.5, 6.0, 10.0
-_TURN, _HALF = 6, 0.5  # evaluations; of the evaluations' rise
+_TURN, _HALF, _FAR = 6, 0.5, 0.05  # evaluations; of the evaluations' rise; of the loss
+_RESTART = 1.1  # of the rate at the best evaluation
 _BACK = 0.5  # of the climb: a loss that has come down by half is on its way back
 _SHOWN = 0.005  # nats: less would be written as 0.00
 
@@ -98,12 +100,13 @@ def _windows(case: Case, step: NDArray[np.int64], value: Floats) -> Finding:
 
 def _together(case: Case, step: NDArray[np.int64], value: Floats) -> Finding | None:
     """Train and evaluation loss rising together since the best evaluation."""
-    if case.loss.size < _TURN or case.epsilon >= float(np.median(case.loss[-3:])) - float(case.loss.min()):
-        return None
-    turn, n = turning(case.step, case.loss), int(case.loss.size)
-    if turn is None or turn.strength <= critical_turn(n, case.params.watched):
+    n = int(case.loss.size)
+    turn = turning(case.step, case.loss) if n >= _TURN else None
+    if turn is None or means.CHECK.run(case).status is not Status.FAIL:
         return None
     best = int(case.step[int(np.argmin(case.loss))])
+    if case.rate is not None and float(case.rate.at(float(step[-1]))) > _RESTART * float(case.rate.at(float(best))):
+        return None
     since = step > best
     slope = theil_sen(step[since], value[since], level=0.9) if since.sum() >= _WINDOW else None
     if slope is None or slope.low <= 0.0:
@@ -112,7 +115,8 @@ def _together(case: Case, step: NDArray[np.int64], value: Floats) -> Finding | N
     before = value[~since][-_WINDOW:]
     # It has to stand above where it was at the best evaluation as well, not only to come back to it.
     above = float(np.median(value[-_WINDOW:])) - float(np.median(before)) if before.size else rise
-    if min(rise, above) <= max(case.epsilon, _HALF * turn.rise):
+    far = _FAR * abs(float(case.loss.min()))
+    if turn.rise <= far or min(rise, above) <= max(far, _HALF * turn.rise):
         return None
     message = say("diagnose.cv01.together", step=best, train=rise, evaluation=turn.rise, evals=n)
     where, advice = Where(step=best), say("diagnose.cv01.advice")

@@ -74,7 +74,9 @@ def _turned(case: Case, looks: list[Turn], scale: float, where: Where) -> Findin
         elif looks[0].strength > critical:
             status, key = Status.FAIL, "overfitting"
     elif margin > 4.0 * case.epsilon and not case.tabled:
-        status, key = Status.UNSURE, "noisy"
+        # A rise larger than what noise hides has failed the test for another reason: the curve's shape.
+        far = float(loss[-1] - loss.min()) > margin
+        status, key = Status.UNSURE, "unproven" if far and turn.strength <= critical else "noisy"
     numbers = {
         "climb": turn.rise / scale,
         "margin": margin / scale,

@@ -1,7 +1,7 @@
 """CV04: the run has converged, so that going on is futile.
 
 What it finds: whether going on to the planned end, or for one more epoch, could still bring the
-evaluation loss below its best by the smallest gain that matters.
+evaluation loss below its best by the smallest gain that matters, or by what was asked for each hour of it.
 
 How: the forecast (learning-rate-aware law with a rise, averaged over its exponents) gives the lowest
 loss to be met on the way and how unsure that is; its one-sided bound is held against that gain. The
@@ -15,6 +15,8 @@ Source: arXiv 2408.11029 for the law; widths and confidence were chosen on publi
 """
 
 from __future__ import annotations
+
+import math
 
 from doneness.core import Check, Finding, Message, Status, Where, say
 from doneness.diagnose.case import Case
@@ -40,7 +42,7 @@ def _judge(case: Case) -> Finding:
     params, (_, name) = case.params, case.horizon
     high = case.rate_now is not None and case.rate_now > params.high_rate and _stays(case)
     upper, gain = found.to_gain(params.sure), found.to_gain()
-    eps, level = case.epsilon, abs(found.level) or 1.0  # a loss of exactly zero has no shares
+    (eps, wanted), level = case.wanted, abs(found.level) or 1.0  # a loss of exactly zero has no shares
     low, top = found.interval(params.forecast_level)
     numbers = {
         "horizon": name,
@@ -49,7 +51,9 @@ def _judge(case: Case) -> Finding:
         "high": top / level,
         "upper": max(upper, 0.0) / level,
         "sure": params.sure,
-        "wanted": params.asked(case.level),
+        # Rounded up, and never nothing: a forecast rules nothing out.
+        "chance": max(math.ceil(100.0 * found.chance(eps)) / 100.0, 0.01),
+        "wanted": wanted,
     }
     if high and case.rate_now is not None:
         numbers["rate"] = case.rate_now

@@ -56,6 +56,7 @@ def _finding(case: Case, found: Staircase) -> Finding:
         "fall": found.total / scale,
         "low": low / scale,
         "high": min(high / scale, 1.0),  # a loss has no more to lose than all of it
+        "rise": -found.total / scale,
         "edges": len(found.drops),
         "rows": found.rows,
     }
@@ -66,7 +67,7 @@ def _finding(case: Case, found: Staircase) -> Finding:
         key = f"diagnose.cv07.{key}"
         advice = say("diagnose.cv07.advice") if alone else None
     elif high < _SMALL * scale:
-        status, key = Status.PASS, "diagnose.cv07.fine"
+        status, key = Status.PASS, "diagnose.cv07.rises" if found.total < 0.0 else "diagnose.cv07.fine"
     step = epochs.edge_step(case, found.drops[0].edge)
     evidence = {
         "z": found.z,

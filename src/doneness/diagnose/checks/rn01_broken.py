@@ -17,17 +17,20 @@ import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from doneness.core import Check, Finding, Message, Status, Where, say
 from doneness.diagnose.case import Case
 from doneness.runs import GRAD_NORM, LEARNING_RATE, TRAIN_LOSS, Series
 
 CODE = "RN01"
+Floats = NDArray[np.float64]
 _LEAK, _LEAK_STEPS, _FAR = 0.01, 20, 10.0
 _ZERO_GRADS = 5
 _RECOVERED = 5  # finite rows after the last fault
 _RARE = 0.05
 _SINCE = 2  # finite rows after faults of the first rows of a short log
+_FELL = 0.9
 _STUCK, _DIGITS = 10, 3  # rows that cannot all be alike by chance; significant digits that would show a change
 
 
@@ -163,10 +166,15 @@ def _no_gradient(case: Case) -> Finding | None:
 def _no_rate(case: Case) -> Finding | None:
     """A learning rate of zero in every row: nothing is trained, whatever the losses do."""
     column = case.run.series.get(LEARNING_RATE)
-    if column is None or len(column) < _STUCK or column.value.any():
+    if column is None or len(column) < _STUCK or column.value.any() or _falls(case.train[1]):
         return None
     message = say("diagnose.rn01.no_rate", rows=len(column))
     return _fault(message, int(column.step[0]), Status.FAIL, len(column), "diagnose.rn01.no_rate_advice", 0.0)
+
+
+def _falls(value: Floats) -> bool:
+    """Whether a loss fell so far that something was trained: a rate printed with few digits shows as 0."""
+    return value.size >= _STUCK and float(np.median(value[-_STUCK:])) < _FELL * float(np.median(value[:3]))
 
 
 def _constant(case: Case) -> Finding | None:

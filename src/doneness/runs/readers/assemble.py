@@ -53,7 +53,7 @@ def stories(table: Table, layout: Layout, *, split: bool) -> list[Story]:
     else:
         step = usable(table.dense(layout.step))
     context = {
-        "epoch": None if layout.epoch is None else table.dense(layout.epoch),
+        "epoch": None if layout.epoch is None else _of_step(step, table.dense(layout.epoch)),
         "tokens": None if layout.tokens is None else table.dense(layout.tokens),
         "time": None if layout.time is None else _running(table.dense(layout.time)),
     }
@@ -62,6 +62,19 @@ def stories(table: Table, layout: Layout, *, split: bool) -> list[Story]:
         story = _story(table, layout, step, context, part)
         if story.series:
             found.append(Story(story.series, (*notes, *story.notes), part.resumed, part.rows))
+    return found
+
+
+def _of_step(step: Floats, value: Floats) -> Floats:
+    """`value` also where its row is silent and another of the same step tells: event files hold one number a row."""
+    told, silent = np.isfinite(value) & np.isfinite(step), np.flatnonzero(~np.isfinite(value) & np.isfinite(step))
+    if silent.size == 0 or not told.any():
+        return value
+    order = np.argsort(step[told], kind="stable")
+    known, values = step[told][order], value[told][order]
+    place = np.maximum(np.searchsorted(known, step[silent], side="right") - 1, 0)
+    found = value.copy()
+    found[silent] = np.where(known[place] == step[silent], values[place], np.nan)
     return found
 
 

@@ -21,7 +21,7 @@ def lines(path: Path) -> Iterator[str]:
     Raises:
         UnreadableError: the file cannot be opened.
     """
-    text = files.text(path)
+    text, _ = files.without_zero_tail(files.text(path))
     if "\x1b" in text:
         text = _ANSI.sub("", text)
     if "\x08" in text:

@@ -85,7 +85,8 @@ def read(path: Path, mapping: Mapping[str, str] | None = None) -> list[Run]:
     Raises:
         UnreadableError: no header with losses, no row, or one row a run instead of a log.
     """
-    text = files.text(path).replace("\0", "")
+    text, cut = files.without_zero_tail(files.text(path))
+    text = text.replace("\0", "\ufffd")  # a number that lost a digit must not be read as another
     header = _header(text, mapping or {})
     if header is None:
         raise files.refuse("no_log", path)
@@ -94,7 +95,7 @@ def read(path: Path, mapping: Mapping[str, str] | None = None) -> list[Run]:
     low = {c.strip().lower() for c in header.columns}
     if ({"run_id", "run_name"} <= low and "state" in low) or {"name", "state", "sweep"} <= low:
         raise files.refuse("run_table", path, count=sum(1 for line in lines if line.strip()))
-    loss = Loss()
+    loss = Loss(int(cut), cut)
     tables = _tables(header, lines, loss)
     found: list[Run] = []
     fault = files.refuse("nothing_logged", path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mmap
+import os
+import re
 from pathlib import Path
 
 from doneness.core import UnreadableError, say
@@ -10,6 +12,8 @@ from doneness.core import UnreadableError, say
 _LFS = b"version https://git-lfs.github.com/spec/"
 _TEXT = bytes(range(32, 256)) + b"\t\n\r\x1b\x08\x0c"
 HEAD = 65_536
+_ZEROS = re.compile(rb"\0+")
+_EARLY, _STRETCHES = 64, 0.002  # bytes; stretches of zeros, as a share of the bytes
 
 
 def refuse(key: str, path: Path, **values: object) -> UnreadableError:
@@ -78,10 +82,29 @@ def holds(path: Path, needle: bytes) -> bool:
 
 
 def is_binary(start: bytes) -> bool:
-    """Whether these first bytes are no text: a zero byte, or many control characters."""
-    if b"\0" in start:
+    """Whether these first bytes are no text: a zero byte early on, or many control characters.
+
+    Zero bytes at the end, or a stretch of them further on, are what a power cut leaves of a log.
+    """
+    start = _ZEROS.sub(b"\0", start.rstrip(b"\0"))
+    if b"\0" in start[:_EARLY] or start.count(b"\0") > _STRETCHES * len(start) + 1:
         return True
-    return len(start.translate(None, _TEXT)) > 0.05 * max(len(start), 1)
+    return not start or len(start.translate(None, _TEXT)) > 0.05 * max(len(start), 1)
+
+
+def ends_in_zeros(path: Path) -> bool:
+    """Whether the file's last byte is zero: what a power cut leaves of a log that was being written."""
+    with path.open("rb") as handle:
+        handle.seek(-1, os.SEEK_END)
+        return handle.read(1) == b"\0"
+
+
+def without_zero_tail(text: str) -> tuple[str, bool]:
+    """`text` short of zero characters at its end and of the line that they begin in, and whether there were any."""
+    end = len(text.rstrip("\0"))
+    if end == len(text):
+        return text, False
+    return text[: max(text.rfind("\n", 0, end), text.rfind("\r", 0, end)) + 1], True
 
 
 def text(path: Path) -> str:

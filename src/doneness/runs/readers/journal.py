@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 from doneness.core import UnreadableError, say
 from doneness.runs import examples
 from doneness.runs.journal import FILE, number, read_journal
-from doneness.runs.run import Checkpoint, Damage, Event, ExampleLosses, Run, Series
+from doneness.runs.readers import checkpoints
+from doneness.runs.records import is_whole
+from doneness.runs.run import SPAN_LOSS, Checkpoint, Damage, Event, ExampleLosses, Run, Series
 
 _COLUMNS = {
     "train/loss": ("train", "loss"),
@@ -18,12 +21,17 @@ _COLUMNS = {
     "train/grad_norm": ("train", "grad_norm"),
     "eval/loss": ("eval", "loss"),
 }
+_MAIN = "eval"
 
 
 def detect(path: Path) -> Path | None:
     """The journal at `path`, or None."""
     if path.is_dir():
-        return path / FILE if (path / FILE).is_file() else None
+        if (path / FILE).is_file():
+            return path / FILE
+        # In a Trainer's output folder our callback's journal tells more than the Trainer's own states.
+        inside = path / "doneness" / FILE
+        return inside if inside.is_file() and checkpoints.states(path, "trainer_state.json") else None
     if path.name == FILE:
         return path
     if path.suffix != ".jsonl":
@@ -53,12 +61,20 @@ def run_of(records: list[dict[str, Any]], folder: Path, notes: list[str] | None 
     for record in records:
         if record["kind"] == "start":
             meta.update(record.get("meta", {}))
+    meta.update(_cooled(records, meta))
+    main = main_set(records)
+    judged = [r for r in records if r["kind"] != "eval" or str(r.get("name", main)) == main]
+    counted = [n for r in judged if r["kind"] == "eval" and is_whole(n := r.get("examples")) and n > 0]
+    if counted:
+        meta.setdefault("eval_rows", counted[-1])
+    series = {name: s for name, (kind, key) in _COLUMNS.items() if (s := _series(judged, kind, key))}
     return Run(
-        name=folder.name,
+        # A run inside another tool's output folder has a name of its own.
+        name=str(meta.get("name") or folder.name),
         path=folder,
         kind="journal",
         meta=meta,
-        series={name: s for name, (kind, key) in _COLUMNS.items() if (s := _series(records, kind, key))},
+        series=_further(records, main) | series,
         events=tuple(_events(records)),
         checkpoints=tuple(_checkpoints(records, folder)),
         example_steps=steps,
@@ -67,21 +83,71 @@ def run_of(records: list[dict[str, Any]], folder: Path, notes: list[str] | None 
     )
 
 
+def _cooled(records: list[dict[str, Any]], meta: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan as a cooldown changed it, and as it was before; `Run.until` needs both."""
+    last = next((r for r in reversed(records) if r["kind"] == "cooldown"), None)
+    if last is None:
+        return {}
+    return {
+        "planned_steps": last["end"],
+        "planned_before": meta.get("planned_steps"),
+        "cooldown_step": last["step"],
+    }
+
+
 def _examples(folder: Path, step: int) -> ExampleLosses:
     return examples.load_examples(examples.path_of(folder, step))
 
 
+def main_set(records: Sequence[Mapping[str, Any]]) -> str:
+    """The evaluation set that is judged: "eval" where there is one of that name or none at all, else the first."""
+    names = [str(r.get("name", _MAIN)) for r in records if r["kind"] == "eval"]
+    return _MAIN if _MAIN in names or not names else names[0]
+
+
 def _series(records: list[dict[str, Any]], kind: str, key: str) -> Series | None:
-    rows = {r["step"]: r for r in records if r["kind"] == kind and key in r}
+    return _column({r["step"]: (r, r[key]) for r in records if r["kind"] == kind and key in r})
+
+
+def _further(records: list[dict[str, Any]], main: str) -> dict[str, Series]:
+    """What is logged beside the main losses.
+
+    Metrics: train/<key>, eval/<key>; losses of spans: eval/span/<name>; all of another set: eval:<set>/<key>.
+    """
+    found: dict[str, dict[int, tuple[dict[str, Any], Any]]] = {}
+    for record in records:
+        if record["kind"] not in ("train", "eval"):
+            continue
+        name = str(record.get("name", main))
+        aside = record["kind"] == "eval" and name != main
+        prefix = f"eval:{name}" if aside else record["kind"]
+        told = record.get("metrics")
+        for key, value in (told if isinstance(told, Mapping) else {}).items():
+            found.setdefault(f"{prefix}/{key}", {})[record["step"]] = (record, value)
+        for key, value in _spans(record) if record["kind"] == "eval" and not aside else ():
+            found.setdefault(SPAN_LOSS + key, {})[record["step"]] = (record, value)
+        if aside and "loss" in record:
+            found.setdefault(f"{prefix}/loss", {})[record["step"]] = (record, record["loss"])
+    return {name: column for name, rows in found.items() if (column := _column(rows))}
+
+
+def _spans(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Loss by span of one evaluation; what is damaged is passed over."""
+    told = record.get("spans")
+    rows = told.items() if isinstance(told, Mapping) else ()
+    return [(name, each["loss"]) for name, each in rows if isinstance(each, Mapping) and "loss" in each]
+
+
+def _column(rows: Mapping[int, tuple[dict[str, Any], Any]]) -> Series | None:
     if not rows:
         return None
     steps = sorted(rows)
-    column = {name: [number(rows[s].get(name)) for s in steps] for name in ("epoch", "tokens", "targets", "time")}
-    return Series.of(steps, [number(rows[s][key]) for s in steps], **column)
+    context = {name: [number(rows[s][0].get(name)) for s in steps] for name in ("epoch", "tokens", "targets", "time")}
+    return Series.of(steps, [number(rows[s][1]) for s in steps], **context)
 
 
 def _events(records: list[dict[str, Any]]) -> list[Event]:
-    quiet = {"train", "eval", "checkpoint"}
+    quiet = {"train", "eval", "checkpoint", "checkpoint_gone"}
     head = {"v", "kind", "step", "at"}
     return [
         Event(r["kind"], r["step"], {k: v for k, v in r.items() if k not in head}, r.get("at", ""))
@@ -92,4 +158,7 @@ def _events(records: list[dict[str, Any]]) -> list[Event]:
 
 def _checkpoints(records: list[dict[str, Any]], folder: Path) -> list[Checkpoint]:
     found = {r["step"]: folder / r["path"] for r in records if r["kind"] == "checkpoint"}
-    return [Checkpoint(step, path, path.is_dir()) for step, path in sorted(found.items())]
+    # Of a checkpoint that was written, deleted and written again the last record counts.
+    last = {r["step"]: r["kind"] for r in records if r["kind"] in ("checkpoint", "checkpoint_gone")}
+    there = {step: last[step] == "checkpoint" and path.exists() for step, path in found.items()}
+    return [Checkpoint(step, path, there[step]) for step, path in sorted(found.items())]

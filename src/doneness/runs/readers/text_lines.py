@@ -99,7 +99,8 @@ def read(path: Path) -> list[Run]:
         raise files.refuse("nothing_logged", path)
     rows, strays = without_strays(rows)
     own = any("loss" in row.values for row in rows)
-    loss = Loss(words.damaged() + strays)
+    cut = files.ends_in_zeros(path)
+    loss = Loss(words.damaged() + strays + cut, cut)
     notes = lost_notes(loss, len(rows)) + missed.notes()
     stepped = sum(row.step is not None for row in rows) >= 0.5 * len(rows)
     if not stepped:
@@ -137,7 +138,7 @@ def _rows(path: Path, words: Words | None = None, missed: _Missed | None = None)
                 words.see(line[:_SHOWN] + line[-_SHOWN:], False)  # a row with junk in it looks like one at its ends
             continue
         glued = told and _glued(line)
-        row = _row(line, last) if told and not glued else None
+        row = _row(line, last) if told and not glued and "\0" not in line else None
         if words is not None:
             words.lost += glued
             words.see(line, row is not None)

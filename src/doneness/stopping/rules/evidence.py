@@ -1,12 +1,20 @@
-"""EvidenceRule: the diagnosis, asked at every evaluation."""
+"""EvidenceRule: the diagnosis, asked at every evaluation.
+
+Order: broken, diverged, overfitting, the stated goal, converged, the budget, go on.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from doneness.core import Action, Diagnosis, Finding, Message, Status, StopDecision, say
+from doneness.core import Action, Diagnosis, Finding, Message, Status, StopDecision, Verdict, say
 from doneness.diagnose import Params, diagnose
+from doneness.diagnose.spans import word
 from doneness.runs import Run
+from doneness.stopping.budget import Budget
+from doneness.stopping.goals import reached, still_closing
+
+HARM = (Verdict.BROKEN, Verdict.DIVERGED, Verdict.OVERFITTING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,27 +26,63 @@ class EvidenceRule:
 
     Attributes:
         params: thresholds of the diagnosis.
+        goal: "behaviour" stops where nothing that matters is to be gained; "fidelity" goes on while the train loss
+            falls and nothing shows memorising; "target" stops at `target`, too.
+        target: loss to reach, nats per target token; None for other goals.
+        budget: what the run may cost. That it is spent is no verdict: the decision bears the diagnosis' own.
     """
 
     params: Params = field(default_factory=Params)
     name: str = "evidence"
+    goal: str = "behaviour"
+    target: float | None = None
+    budget: Budget = field(default_factory=Budget)
 
     def decide(self, run: Run) -> StopDecision:
         """Diagnose the run so far and act on the verdict."""
         # It is asked at every evaluation: false alarms are to be rare over all of them.
-        found = diagnose(run, replace(self.params, watched=True))
-        if found.action is Action.CONTINUE:
-            reason = say("stopping.go_on", step=run.last_step, why=_why_not(found))
-        else:
-            reason = say("stopping.stop", headline=found.headline)
+        found = diagnose(run, replace(self.params, watched=True), every_span=False)
+        action, verdict, reason = self._outcome(run, found)
         return StopDecision(
-            action=found.action,
-            verdict=found.verdict,
+            action=action,
+            verdict=verdict,
             reason=reason,
             findings=found.findings,
             step=run.last_step,
             recommended_step=found.recommended_step,
         )
+
+    def _outcome(self, run: Run, found: Diagnosis) -> tuple[Action, Verdict, Message]:
+        if found.verdict in HARM:
+            return found.action, found.verdict, say("stopping.stop", headline=found.headline)
+        if self.goal == "target" and self.target is not None and _sound(found):
+            goal = reached(run, self.params, found.span, self.target)
+            if goal is not None:
+                reason = say("stopping.goal.stop", step=run.last_step, goal=goal, headline=found.headline)
+                return Action.STOP, Verdict.LEARNING, _of_span(found, reason)
+        action, reason = found.action, say("stopping.stop", headline=found.headline)
+        if action is Action.CONTINUE:
+            reason = _of_span(found, say("stopping.go_on", step=run.last_step, why=_why_not(found)))
+        elif self.goal == "fidelity" and _sound(found) and (closing := still_closing(run, found)) is not None:
+            action = Action.CONTINUE
+            reason = say("stopping.goal.fidelity", step=run.last_step, closing=closing, headline=found.headline)
+        # A cooldown would cost what is no longer there.
+        spent = None if action is Action.STOP else self.budget.spent_by(run)
+        if spent is not None:
+            reason = say("stopping.budget.stop", step=run.last_step, spent=spent, headline=found.headline)
+            return Action.STOP, found.verdict, reason
+        return action, found.verdict, reason
+
+
+def _of_span(found: Diagnosis, reason: Message) -> Message:
+    return say("diagnose.span.headline", span=word(found.span), headline=reason) if found.span else reason
+
+
+def _sound(found: Diagnosis) -> bool:
+    """Whether the evaluation losses say what the model does on rows that it has not seen."""
+    status = {finding.code: finding.status for finding in found.findings}
+    told = status.get("CV04", Status.SKIPPED) is not Status.SKIPPED and Status.ERROR not in status.values()
+    return told and Status.FAIL not in (status.get("CV08"), status.get("RN02"))
 
 
 def _why_not(found: Diagnosis) -> Message:

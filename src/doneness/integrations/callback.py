@@ -1,0 +1,200 @@
+"""DonenessCallback: one line in anybody's Trainer, `callbacks=[DonenessCallback()]`."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+from doneness.core import Action, DonenessError, StopDecision, tr
+from doneness.integrations import together
+from doneness.integrations.alerts import alert, summarise
+from doneness.integrations.facts import facts_of, is_preference
+from doneness.integrations.guard import Guard, guarded
+from doneness.integrations.logged import Measured, measured, trained
+from doneness.integrations.monitor import Evaluation, Monitor
+from doneness.integrations.noting import obeys, rule_of
+from doneness.integrations.scoring import Asked, Scoring
+from doneness.runs import ExampleLosses
+from doneness.stopping import StopRule
+
+logger = logging.getLogger("doneness")
+
+
+class DonenessCallback(TrainerCallback):  # type: ignore[misc]
+    """Records a Trainer's run, scores its evaluations row by row, and stops it when it is done.
+
+    Works with transformers' Trainer and TRL's (SFT, DPO, KTO, reward, …). The evaluation that the
+    Trainer runs anyway is listened to; only where it cannot be is a pass of our own made. With
+    several processes the first one writes and decides, and all stop together. Whatever goes wrong
+    in here, training goes on.
+
+    Attributes:
+        decision: the newest decision, on every process.
+        stopped: whether it ended the run.
+        on: whether a run is being recorded.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path | None = None,
+        *,
+        rule: StopRule | None = None,
+        on_stop: str = "stop",
+        gain: float | None = None,
+        every_eval: bool = True,
+        alerts: bool = True,
+    ) -> None:
+        """Say where and how.
+
+        Args:
+            folder: the run folder; by default "doneness" in the Trainer's output folder.
+            rule: what decides; by default EvidenceRule().
+            on_stop: "stop" ends the run, with a checkpoint; "note" only records the decision.
+            gain: smallest share of the loss worth going on for, for the default rule; 0.005 is half a percent.
+            every_eval: where a pass of our own is needed, make it at every evaluation; False: only at those
+                that a checkpoint is saved at.
+            alerts: tell W&B and Trackio of a changed verdict, where they run.
+
+        Raises:
+            DonenessError: on_stop or gain is none of these.
+        """
+        self.rule = rule_of(rule, gain)
+        self.folder = None if folder is None else Path(folder)
+        self.obey, self.every_eval, self.alerts = obeys(on_stop), every_eval, alerts
+        self.decision: StopDecision | None = None
+        self.stopped, self.on = False, False
+        self.guard = Guard()
+        self._scoring: Scoring | None = None
+        self._facts: dict[str, Any] = {}
+        self._main: str | None = None
+        self._saved = -1
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        """Open the run folder on the first process, and listen on all of them."""
+        self._let_go()
+        self.stopped, self.decision, self._main, self._saved = False, None, None, -1
+        step, reason = int(state.global_step), None
+        try:
+            self._scoring = Scoring(model, _unwrapped(model), self.guard)
+            self._facts = facts_of(args, state, model, kwargs.get("train_dataloader"))
+            if state.is_world_process_zero:
+                self._open(args, step)
+        except Exception as error:
+            reason = str(error) if isinstance(error, DonenessError) else f"{type(error).__name__}: {error}"
+        # Where one process cannot, none does: they would wait for one another.
+        reasons = [each for each in together.gathered(reason) if each]
+        self.on = not reasons
+        if reasons:
+            self._let_go()
+            if state.is_world_process_zero:
+                logger.warning(tr("integrations.off", reason=reasons[0]))
+
+    @guarded
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        """Record a row of training logs; evaluations and the closing summary are none."""
+        if self.guard.monitor is not None and logs and "loss" in logs:
+            self.guard.monitor.log_train(int(state.global_step), **trained(logs))
+
+    @guarded
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """What was heard before a training step belongs to no evaluation."""
+        if self._scoring is not None:
+            self._scoring.capture.forget()
+
+    @guarded
+    def on_prediction_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """A batch of an evaluation is done."""
+        if self._scoring is not None:
+            self._scoring.capture.batch_done()
+
+    @guarded
+    def on_predict(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """A prediction is no evaluation."""
+        if self._scoring is not None:
+            self._scoring.capture.forget()
+
+    @guarded
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
+        """Record the evaluation, decide, and have every process stop where that was decided."""
+        step, told = int(state.global_step), measured(metrics or {})
+        self._main = self._main or told.name
+        rows, facts = self._rows(args, step, control, told, kwargs.get("eval_dataloader"))
+        if self.guard.monitor is not None:
+            with self.guard.at("on_evaluate", step):
+                found = Evaluation(told.loss, rows, told.name, told.metrics, float(state.epoch or 0.0), facts)
+                self.decision = self.guard.monitor.evaluated(step, found)
+                if self.alerts:
+                    summarise(self.decision)
+        self.decision = together.from_first(self.decision)
+        decided = self.decision
+        if told.name == self._main and decided is not None and decided.action is Action.STOP and not self.stopped:
+            self.stopped = self.obey
+            if state.is_world_process_zero:
+                logger.warning(tr(f"integrations.{'stops' if self.obey else 'noted'}", reason=str(decided.reason)))
+        self._obey(control)
+
+    @guarded
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """A strategy that saves only the best has overruled the checkpoint at the stop: ask again."""
+        if self.stopped and self._saved != state.global_step:
+            self._obey(control)
+
+    @guarded
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """A checkpoint is there."""
+        place = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        if self.guard.monitor is not None and place.is_dir() and self._saved != state.global_step:
+            self.guard.monitor.log_checkpoint(int(state.global_step), place)
+        self._saved = int(state.global_step)
+
+    @guarded
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Record how it ended."""
+        over = "finished" if state.global_step >= state.max_steps else "requested"
+        if self.guard.monitor is not None:
+            self.guard.monitor.close("stopped" if self.stopped else over)
+        self._let_go()
+
+    def _open(self, args: Any, step: int) -> None:
+        told = (alert,) if self.alerts else ()
+        folder = self.folder or Path(args.output_dir) / "doneness"
+        monitor = Monitor(folder, rule=self.rule, meta=self._facts, on_change=told)
+        self.guard.monitor = monitor
+        if monitor.last_step > step or (step > 0 and monitor.last_step > 0):
+            monitor.resume(step)
+        if monitor.checkpoint_at(step):
+            self._saved = step
+
+    def _let_go(self) -> None:
+        self.on = False
+        if self._scoring is not None:
+            self._scoring.remove()
+        if self.guard.monitor is not None:
+            self.guard.monitor.let_go()
+        self._scoring, self.guard = None, Guard()
+
+    def _obey(self, control: Any) -> None:
+        if self.stopped:
+            control.should_save = True
+            control.should_training_stop = True
+
+    def _rows(
+        self, args: Any, step: int, control: Any, told: Measured, loader: Any
+    ) -> tuple[ExampleLosses | None, dict[str, Any]]:
+        """Losses row by row of the set that is judged, where its loss is a likelihood; and what the record says."""
+        assert self._scoring is not None
+        due = self.every_eval or control.should_save or str(getattr(args.save_strategy, "value", "")) == "best"
+        asked = Asked(step, loader, int(args.per_device_eval_batch_size), due)
+        if told.name != self._main or is_preference(self._facts.get("method"), told.metrics):
+            self._scoring.capture.forget()
+            return None, {} if asked.rows is None else {"examples": asked.rows}
+        return self._scoring.take(asked)
+
+
+def _unwrapped(model: Any) -> Any:
+    from accelerate.utils import extract_model_from_parallel
+
+    return extract_model_from_parallel(model, keep_torch_compile=False)

@@ -1,0 +1,230 @@
+"""The same judgement for Lightning: `Trainer(callbacks=[lightning_callback()])`."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
+
+from doneness.core import Action, DonenessError, StopDecision, tr
+from doneness.integrations import together
+from doneness.integrations.alerts import alert, summarise
+from doneness.integrations.facts import versions
+from doneness.integrations.guard import Guard
+from doneness.integrations.monitor import Evaluation, Monitor
+from doneness.integrations.noting import Noting, obeys, rule_of
+from doneness.integrations.scoring import Asked, Scoring
+from doneness.stopping import StopRule
+
+logger = logging.getLogger("doneness")
+F = TypeVar("F", bound=Callable[..., Any])
+_HOMES = ("lightning.pytorch", "pytorch_lightning")
+
+
+def lightning_callback(
+    folder: str | Path | None = None,
+    *,
+    watch: str = "val_loss",
+    rule: StopRule | None = None,
+    on_stop: str = "stop",
+    gain: float | None = None,
+    alerts: bool = True,
+) -> Any:
+    """A Lightning callback that records a fit, scores its validations, and stops it when it is done.
+
+    Losses row by row are heard where the module holds a transformers model and calls it with labels;
+    elsewhere the mean that the module logs under `watch` has to do.
+
+    Args:
+        folder: the run folder; by default "doneness" in the Trainer's default_root_dir.
+        watch: what the module logs its validation loss as.
+        rule: what decides; by default EvidenceRule().
+        on_stop: "stop" ends the fit, with a checkpoint in the run folder; "note" only records the decision.
+        gain: smallest share of the loss worth going on for, for the default rule.
+        alerts: tell W&B and Trackio of a changed verdict, where they run.
+
+    Raises:
+        DonenessError: Lightning is not installed, or an argument is none of these.
+    """
+    kind = type("LightningDoneness", (_Events, _base()), {})
+    return kind(None if folder is None else Path(folder), watch, rule_of(rule, gain), obeys(on_stop), alerts)
+
+
+def _base() -> type[Any]:
+    """The Callback of whichever of Lightning's two packages is in use."""
+    for home in (*(each for each in _HOMES if each in sys.modules), *_HOMES):
+        try:
+            return import_module(home).Callback  # type: ignore[no-any-return]
+        except ModuleNotFoundError as error:
+            if error.name not in (home, home.partition(".")[0]):
+                raise
+    raise DonenessError(tr("integrations.no_lightning"))
+
+
+def _guarded(method: F) -> F:
+    """An event that does nothing while no fit is recorded, and never raises."""
+
+    @functools.wraps(method)
+    def event(self: Any, trainer: Any, *args: Any, **kwargs: Any) -> None:
+        if self.on:
+            with self.guard.at(method.__name__, int(trainer.global_step)):
+                method(self, trainer, *args, **kwargs)
+
+    return event  # type: ignore[return-value]
+
+
+class _Events:
+    """What happens at each event; Lightning's Callback is mixed in when it is made."""
+
+    def __init__(self, folder: Path | None, watch: str, rule: Noting, obey: bool, alerts: bool) -> None:
+        self.folder, self.watch, self.rule, self.obey, self.alerts = folder, watch, rule, obey, alerts
+        self.decision: StopDecision | None = None
+        self.stopped, self.on = False, False
+        self.guard = Guard()
+        self._scoring: Scoring | None = None
+        self._losses: list[float] = []
+        self._logged = 0
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Open the run folder on the first process, and listen on all of them."""
+        self._let_go()
+        self.stopped, self.decision, self._losses, self._logged = False, None, [], int(trainer.global_step)
+        reason = None
+        try:
+            model = _transformer(pl_module)
+            self._scoring = None if model is None else Scoring(model, model, self.guard)
+            if trainer.is_global_zero:
+                self._open(trainer)
+        except Exception as error:
+            reason = str(error) if isinstance(error, DonenessError) else f"{type(error).__name__}: {error}"
+        reasons = [each for each in together.gathered(reason) if each]
+        self.on = not reasons
+        if reasons:
+            self._let_go()
+            if trainer.is_global_zero:
+                logger.warning(tr("integrations.off", reason=reasons[0]))
+
+    @_guarded
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Record the mean loss since the last record, as often as the Trainer logs."""
+        loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
+        if loss is not None:
+            # Lightning hands over the loss divided by the batches that make up a step.
+            self._losses.append(float(loss) * trainer.accumulate_grad_batches)
+        step, monitor = int(trainer.global_step), self.guard.monitor
+        if step == self._logged or step % (trainer.log_every_n_steps or 1) or not self._losses:
+            return
+        if monitor is not None:
+            rate = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else None
+            monitor.log_train(step, loss=sum(self._losses) / len(self._losses), learning_rate=rate)
+            self._note_checkpoints(trainer)
+        self._losses, self._logged = [], step
+
+    @_guarded
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        """What was heard before belongs to no validation."""
+        if self._scoring is not None:
+            self._scoring.capture.forget()
+
+    @_guarded
+    def on_validation_batch_end(self, trainer: Any, *args: Any, **kwargs: Any) -> None:
+        """A batch of a validation is done."""
+        if self._scoring is not None:
+            self._scoring.capture.batch_done()
+
+    @_guarded
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Record the validation, decide, and have every process stop where that was decided."""
+        step = int(trainer.global_step)
+        told = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        loader, rows = trainer.val_dataloaders, None
+        facts: dict[str, Any] = {}
+        if self._scoring is not None and not isinstance(loader, (list, tuple, dict)):
+            rows, facts = self._scoring.take(Asked(step, loader, getattr(loader, "batch_size", None) or 1, True))
+        if self.guard.monitor is not None:
+            with self.guard.at("on_validation_end", step):
+                metrics = {name: value for name, value in told.items() if name != self.watch}
+                found = Evaluation(told.get(self.watch), rows, "eval", metrics, None, facts)
+                self.decision = self.guard.monitor.evaluated(step, found)
+                if self.alerts:
+                    summarise(self.decision)
+        self.decision = together.from_first(self.decision)
+        if self.decision is not None and self.decision.action is Action.STOP and not self.stopped:
+            self._stop(trainer, self.decision)
+
+    @_guarded
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Record how it ended."""
+        if self.guard.monitor is not None:
+            self._note_checkpoints(trainer)
+            early = trainer.should_stop and not self.stopped
+            self.guard.monitor.close("stopped" if self.stopped else "requested" if early else "finished")
+        self._let_go()
+
+    @_guarded
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """The fit fails: the journal keeps why, and has no end."""
+        if self.guard.monitor is not None:
+            self.guard.monitor.fault(int(trainer.global_step), "fit", exception)
+        self._let_go()
+
+    def _stop(self, trainer: Any, decision: StopDecision) -> None:
+        if trainer.is_global_zero:
+            key = "stops" if self.obey else "noted"
+            logger.warning(tr(f"integrations.{key}", reason=str(decision.reason)))
+        if not self.obey:
+            return
+        self.stopped, trainer.should_stop = True, True
+        place = self._home(trainer) / f"checkpoint-{trainer.global_step}.ckpt"
+        trainer.save_checkpoint(place)
+        if self.guard.monitor is not None:
+            self.guard.monitor.log_checkpoint(int(trainer.global_step), place)
+
+    def _open(self, trainer: Any) -> None:
+        planned, batches = trainer.estimated_stepping_batches, trainer.num_training_batches
+        facts: dict[str, Any] = {"name": Path(trainer.default_root_dir).resolve().name, "versions": versions()}
+        if math.isfinite(planned) and planned > 0:
+            facts["planned_steps"] = int(planned)
+        epoch = math.ceil(batches / trainer.accumulate_grad_batches) if math.isfinite(batches) and batches else None
+        told = (alert,) if self.alerts else ()
+        home, step = self._home(trainer), int(trainer.global_step)
+        monitor = Monitor(home, steps_per_epoch=epoch, rule=self.rule, meta=facts, on_change=told)
+        self.guard.monitor = monitor
+        if monitor.last_step > step or (step > 0 and monitor.last_step > 0):
+            monitor.resume(step)
+
+    def _home(self, trainer: Any) -> Path:
+        return self.folder or Path(trainer.default_root_dir) / "doneness"
+
+    def _note_checkpoints(self, trainer: Any) -> None:
+        """Checkpoints that Lightning's own callbacks have saved since; they tell of the last one alone."""
+        monitor = self.guard.monitor
+        for each in trainer.checkpoint_callbacks:
+            path, step = getattr(each, "_last_checkpoint_saved", ""), getattr(each, "_last_global_step_saved", 0)
+            if monitor is not None and path and Path(path).exists() and not monitor.checkpoint_at(int(step)):
+                monitor.log_checkpoint(int(step), path)
+
+    def _let_go(self) -> None:
+        self.on = False
+        if self._scoring is not None:
+            self._scoring.remove()
+        if self.guard.monitor is not None:
+            self.guard.monitor.let_go()
+        self._scoring, self.guard = None, Guard()
+
+
+def _transformer(module: Any) -> Any:
+    """The first transformers model inside a module, adapters around it included; None where there is none."""
+    for part in module.modules():
+        if (
+            part is not module
+            and hasattr(part, "config")
+            and (hasattr(part, "loss_type") or hasattr(part, "peft_type"))
+        ):
+            return part
+    return None

@@ -1,0 +1,66 @@
+"""A pass of our own over the evaluation rows, for trainers that cannot be listened to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from doneness.integrations.scored import Kind, Row, Unusable, rows_of_batch
+from doneness.models import require
+
+_MOST_ROWS = 8  # at once: the logits of a whole batch are held
+
+
+def score_rows(model: Any, kind: Kind, loader: Any, batch_size: int, share: tuple[int, int]) -> list[Row]:
+    """Score the rows rank, rank + world, … of the loader's data set with its own collator.
+
+    Every process scores as many batches, repeating rows where the set does not come out even, so
+    that models spread over several processes stay in step.
+
+    Args:
+        model: as the trainer calls it.
+        kind: of the model.
+        loader: the evaluation's data loader.
+        batch_size: rows at once, at most 8.
+        share: rank and number of processes.
+
+    Raises:
+        Unusable: no rows by number, no labels in them, or no logits.
+    """
+    rank, world = share
+    dataset: Any = getattr(loader, "dataset", None)
+    if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__") or not len(dataset):
+        raise Unusable("no_dataset")
+    count = len(dataset)
+    mine = [(rank + k * world) % count for k in range(math.ceil(count / world))]
+    size = max(1, min(batch_size, _MOST_ROWS))
+    device = next(model.parameters()).device
+    found: list[Row] = []
+    with _judging(model):
+        for at in range(0, len(mine), size):
+            found += _batch(model, kind, [dataset[i] for i in mine[at : at + size]], loader.collate_fn, device)
+    return found
+
+
+def _batch(model: Any, kind: Kind, rows: Sequence[Any], collate: Any, device: Any) -> list[Row]:
+    torch = require("torch")
+    batch = {k: v.to(device) if torch.is_tensor(v) else v for k, v in dict(collate(list(rows))).items()}
+    if batch.get("labels") is None:
+        raise Unusable("no_row_labels")
+    # Without labels a fused loss has nothing to fuse and the logits come out; decoders are led by them.
+    asked = batch if kind.encoder else {k: v for k, v in batch.items() if k != "labels"}
+    return rows_of_batch(kind, batch, model(**asked, use_cache=False) if kind.shifted else model(**asked))
+
+
+@contextmanager
+def _judging(model: Any) -> Iterator[None]:
+    """Evaluation mode without gradients, as it was afterwards."""
+    training = model.training
+    model.eval()
+    try:
+        with require("torch").no_grad():
+            yield
+    finally:
+        model.train(training)

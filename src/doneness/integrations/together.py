@@ -1,0 +1,68 @@
+"""What several processes have to tell one another; with one process, nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from doneness.integrations.scored import Row
+from doneness.models import require
+from doneness.runs import ExampleLosses
+
+
+def share() -> tuple[int, int]:
+    """This process's rank, and how many there are."""
+    spread = _spread()
+    return (spread.get_rank(), spread.get_world_size()) if spread is not None else (0, 1)
+
+
+def gathered(mine: Any) -> list[Any]:
+    """What every process holds, in order of rank; all must call it."""
+    spread = _spread()
+    if spread is None:
+        return [mine]
+    found: list[Any] = [None] * spread.get_world_size()
+    spread.all_gather_object(found, mine)
+    return found
+
+
+def from_first(mine: Any) -> Any:
+    """What the first process holds; all must call it."""
+    spread = _spread()
+    if spread is None:
+        return mine
+    held = [mine]
+    spread.broadcast_object_list(held, src=0)
+    return held[0]
+
+
+def merged(step: int, parts: Iterable[list[Row]], known: int | None) -> tuple[ExampleLosses | None, int | None]:
+    """The rows of all processes as one evaluation, sorted by identity, each once.
+
+    Args:
+        step: optimizer steps done.
+        parts: the rows of each process. Samplers repeat rows to fill the last batch.
+        known: rows in the data set, where each gave one.
+
+    Returns:
+        The losses, or None without a row; and how many rows of the data stand there more than once,
+        None where repeats by the sampler cannot be told from them.
+    """
+    processes = [list(part) for part in parts]
+    total = sum(map(len, processes))
+    rows = {name: (nll, tokens) for part in reversed(processes) for name, nll, tokens in reversed(part)}
+    if not rows:
+        return None, None
+    names = sorted(rows)
+    nll, tokens = zip(*(rows[name] for name in names), strict=True)
+    losses = ExampleLosses(step, np.array(names, dtype=np.str_), np.array(nll), np.array(tokens, dtype=np.int64))
+    truly = total if len(processes) == 1 else known
+    # Rows without targets and packed rows: the data set's own length says nothing then.
+    return losses, None if truly is None or truly > total or truly < len(names) else truly - len(names)
+
+
+def _spread() -> Any:
+    distributed = require("torch").distributed
+    return distributed if distributed.is_available() and distributed.is_initialized() else None

@@ -1,0 +1,147 @@
+"""Which checkpoints to write beyond the plan, and which to delete when they grow too large together.
+
+Deleted is what is least useful: farthest from the sweet spot first, then where they lie densest. Never the
+newest that is whole (resuming needs it), the recommended, the last one before the run broke or diverged, one
+that was asked to be kept, one that a link leads to, or one with files in it that the trainer did not write.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from doneness.core import SweetSpot
+from doneness.diagnose import Case, Params, recommend
+from doneness.diagnose.spans import deciding
+from doneness.runs import Recorder, Run, of_span
+from doneness.runs.atomic import sync
+from doneness.runs.records import is_whole
+from doneness.train.resume import resume_point
+
+GOING = ".going-"
+GIGABYTE = 1e9
+_SURE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A checkpoint on disk; `size` in bytes."""
+
+    step: int
+    path: Path
+    size: int
+
+
+def judged(run: Run, params: Params) -> Case:
+    """The run with the losses that decide."""
+    name = deciding(run, params.span)
+    return Case(of_span(run, name) if name else run, params)
+
+
+def improved(case: Case, saved: int) -> bool:
+    """Whether the last evaluation is better, for certain (one-sided 95 %), than that of the checkpoint saved last.
+
+    Args:
+        case: the run so far.
+        saved: step of that checkpoint, 0 for the base model. Where it was not evaluated itself, the
+            evaluation before it stands for it.
+    """
+    table = case.table
+    step = case.step if table is None else table.step
+    before = [row for row, at in enumerate(step.tolist()) if at <= saved]
+    if not before or before[-1] == len(step) - 1:
+        return False
+    ref = before[-1]
+    if table is not None:
+        return bool(table.effect(len(step) - 1, ref).p_better(0.0, case.noise) < _SURE)
+    # From means alone: three times the noise of a difference is beyond doubt also with few evaluations.
+    return bool(case.loss[ref] - case.loss[-1] > 3.0 * 2.0**0.5 * case.noise)
+
+
+def rotate(recorder: Recorder, step: int, limit: float, case: Case) -> list[int]:
+    """Delete checkpoints until those left are together no larger than `limit` bytes, or all are needed.
+
+    Each is renamed first and then removed, so that half of one is never taken for a checkpoint.
+
+    Returns:
+        The steps of those deleted, in that order.
+    """
+    held = present(recorder)
+    found = recommend(case)
+    keep = needed(recorder, held) | ({found.step} if found is not None else set())
+    gone: list[int] = []
+    while sum(each.size for each in held) > limit:
+        free = [each for each in held if each.step not in keep and _ours(recorder, each)]
+        if not free:
+            break
+        least = least_useful(free, held, found.spot if found is not None else None)
+        try:
+            _remove(recorder, least, step)
+        except OSError as error:
+            recorder.write("error", step, where="rotation", error=type(error).__name__, text=str(error))
+            break
+        held.remove(least)
+        gone.append(least.step)
+    return gone
+
+
+def present(recorder: Recorder) -> list[Held]:
+    """The checkpoints of the journal that lie in the run folder, in order of step."""
+    places = {r["step"]: recorder.folder / r["path"] for r in recorder.records if r["kind"] == "checkpoint"}
+    real = {s: p for s, p in places.items() if p.is_dir() and not p.is_symlink() and p.parent == recorder.folder}
+    return [Held(step, real[step], _size(real[step])) for step in sorted(real)]
+
+
+def needed(recorder: Recorder, held: list[Held]) -> set[int]:
+    """Steps that stay whatever they weigh: the newest, the newest whole, the last good one, those asked for."""
+    records = recorder.records
+    bad = [r["step"] for r in records if r["kind"] == "decision" and r.get("verdict") in ("broken", "diverged")]
+    good = [each.step for each in held if not bad or each.step < min(bad)]
+    asked = {int(r["keep"]) for r in records if r["kind"] == "request" and is_whole(r.get("keep"))}
+    newest = {held[-1].step} if held else set()
+    return newest | {resume_point(records, recorder.folder)} | set(good[-1:]) | asked
+
+
+def least_useful(free: list[Held], held: list[Held], spot: SweetSpot | None) -> Held:
+    """The one farthest from the sweet spot; of equals the one whose neighbours are nearest, then the earliest."""
+    steps = [each.step for each in held]
+    # Without a sweet spot what is newest is worth most.
+    first, last = (spot.first, spot.last) if spot is not None else (steps[-1], steps[-1])
+
+    def use(each: Held) -> tuple[int, int, int]:
+        away = max(first - each.step, each.step - last, 0)
+        at = steps.index(each.step)
+        gap = steps[min(at + 1, len(steps) - 1)] - (steps[at - 1] if at else 0)
+        return -away, gap, each.step
+
+    return min(free, key=use)
+
+
+def sweep(recorder: Recorder) -> None:
+    """Finish what a kill left of a deletion."""
+    for left in sorted(recorder.folder.glob(f"{GOING}checkpoint-*")):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _remove(recorder: Recorder, each: Held, step: int) -> None:
+    hidden = each.path.with_name(GOING + each.path.name)
+    shutil.rmtree(hidden, ignore_errors=True)
+    each.path.rename(hidden)
+    sync(recorder.folder)
+    recorder.write("checkpoint_gone", each.step, path=each.path.name, size=each.size, during=step)
+    shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _ours(recorder: Recorder, each: Held) -> bool:
+    """Whether it holds what the journal says that was written and nothing else, and no link in the run leads to it."""
+    record = next(r for r in reversed(recorder.records) if r["kind"] == "checkpoint" and r["step"] == each.step)
+    files = record.get("files")
+    if any(other.is_symlink() and other.resolve() == each.path.resolve() for other in recorder.folder.iterdir()):
+        return False
+    return isinstance(files, dict) and {file.name for file in each.path.iterdir()} <= set(files)
+
+
+def _size(folder: Path) -> int:
+    return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,0 +1,33 @@
+"""What the page on runs of unknown length shows is a recipe that is read."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from doneness.config import build_recipe
+
+PAGES = Path(__file__).parents[2] / "docs" / "howto"
+
+
+def blocks(page: str, kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", (PAGES / page).read_text(encoding="utf-8"), re.S)
+
+
+@pytest.mark.parametrize("block", blocks("unknown-length.md", "toml"))
+def test_what_is_shown_is_a_recipe(block: str) -> None:
+    raw = tomllib.loads(block)
+    recipe = build_recipe(raw)
+    for section, keys in raw.items():
+        for key, value in keys.items():
+            assert getattr(getattr(recipe, section), key) == value
+
+
+@pytest.mark.parametrize("kind", ["toml", "json"])
+def test_both_languages_show_the_same(kind: str) -> None:
+    shown = blocks("unknown-length.md", kind)
+    assert shown
+    assert shown == blocks("unknown-length.zh.md", kind)
