@@ -17,6 +17,12 @@ pytestmark = [pytest.mark.model, pytest.mark.filterwarnings("ignore")]
 HELD = [{"input_ids": [(7 * i + 3 * j) % 250 for j in range(6 + i % 5)]} for i in range(24)]
 
 
+@pytest.fixture
+def pl() -> Any:
+    """Lightning, or why the test is left out."""
+    return pytest.importorskip("lightning.pytorch", reason="Lightning is not installed")
+
+
 def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
     import torch
 
@@ -28,7 +34,7 @@ def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def fitted(model: Path, out: Path, callback: Any, language: bool = True) -> tuple[Any, Any]:
     """Fit a small module for eight steps, validating every second one."""
-    pl = pytest.importorskip("lightning.pytorch", reason="Lightning is not installed")
+    import lightning.pytorch as pl
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -67,6 +73,7 @@ def recorded(tmp_path: Path) -> Run:
     return read(tmp_path / "fit" / "doneness")[0]
 
 
+@pytest.mark.usefixtures("pl")
 def test_a_fit_is_recorded_row_by_row(tiny_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     _, module = fitted(tiny_model, tmp_path / "fit", lightning_callback())
     run = recorded(tmp_path)
@@ -85,6 +92,7 @@ def test_a_fit_is_recorded_row_by_row(tiny_model: Path, tmp_path: Path, caplog: 
     assert [r for r in caplog.records if r.name == "doneness"] == []
 
 
+@pytest.mark.usefixtures("pl")
 def test_a_stop_is_obeyed_with_a_checkpoint(tiny_model: Path, tmp_path: Path) -> None:
     trainer, _ = fitted(tiny_model, tmp_path / "fit", lightning_callback(rule=Planted(4)))
     assert trainer.global_step == 4
@@ -94,6 +102,7 @@ def test_a_stop_is_obeyed_with_a_checkpoint(tiny_model: Path, tmp_path: Path) ->
     assert run.events[-1].data["reason"] == "stopped"
 
 
+@pytest.mark.usefixtures("pl")
 def test_our_errors_do_not_end_a_fit(tiny_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     trainer, _ = fitted(tiny_model, tmp_path / "fit", lightning_callback(rule=Raising()))
     assert trainer.global_step == 8
@@ -101,6 +110,7 @@ def test_our_errors_do_not_end_a_fit(tiny_model: Path, tmp_path: Path, caplog: p
     assert len([r for r in caplog.records if r.name == "doneness"]) == 1
 
 
+@pytest.mark.usefixtures("pl")
 def test_a_module_of_another_kind_has_its_mean_recorded(tiny_model: Path, tmp_path: Path) -> None:
     fitted(tiny_model, tmp_path / "fit", lightning_callback(rule=Planted(99)), language=False)
     run = recorded(tmp_path)
