@@ -84,13 +84,9 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
                 self._open(args, step)
         except Exception as error:
             reason = str(error) if isinstance(error, DonenessError) else f"{type(error).__name__}: {error}"
-        # Where one process cannot, none does: they would wait for one another.
-        reasons = [each for each in together.gathered(reason) if each]
-        self.on = not reasons
-        if reasons:
+        self.on = together.agreed(reason, state.is_world_process_zero)
+        if not self.on:
             self._let_go()
-            if state.is_world_process_zero:
-                logger.warning(tr("integrations.off", reason=reasons[0]))
 
     @guarded
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:

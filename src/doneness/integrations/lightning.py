@@ -102,12 +102,9 @@ class _Events:
                 self._open(trainer)
         except Exception as error:
             reason = str(error) if isinstance(error, DonenessError) else f"{type(error).__name__}: {error}"
-        reasons = [each for each in together.gathered(reason) if each]
-        self.on = not reasons
-        if reasons:
+        self.on = together.agreed(reason, trainer.is_global_zero)
+        if not self.on:
             self._let_go()
-            if trainer.is_global_zero:
-                logger.warning(tr("integrations.off", reason=reasons[0]))
 
     @_guarded
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:

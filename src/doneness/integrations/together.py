@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from doneness.core import tr
 from doneness.integrations.scored import Row
 from doneness.models import require
 from doneness.runs import ExampleLosses
+
+logger = logging.getLogger("doneness")
 
 
 def share() -> tuple[int, int]:
@@ -26,6 +30,19 @@ def gathered(mine: Any) -> list[Any]:
     found: list[Any] = [None] * spread.get_world_size()
     spread.all_gather_object(found, mine)
     return found
+
+
+def agreed(reason: str | None, first: bool) -> bool:
+    """Whether all processes can record; where one cannot, none does, for they would wait for one another.
+
+    Args:
+        reason: why this process cannot, or None.
+        first: whether this process is the one that says so.
+    """
+    reasons = [each for each in gathered(reason) if each]
+    if reasons and first:
+        logger.warning(tr("integrations.off", reason=reasons[0]))
+    return not reasons
 
 
 def from_first(mine: Any) -> Any:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from types import ModuleType
 
-from doneness.core import MissingExtraError
+from doneness.core.extras import optional
 
 
 def require(module: str, extra: str = "train") -> ModuleType:
@@ -21,12 +20,7 @@ def require(module: str, extra: str = "train") -> ModuleType:
         # the runtime reads these once, when it is loaded.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         os.environ.setdefault("GOMP_SPINCOUNT", "0")
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name != module.partition(".")[0]:
-            raise
-        raise MissingExtraError(module, extra) from None
+    return optional(module, extra)
 
 
 def quiet_libraries() -> None:

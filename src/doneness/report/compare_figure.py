@@ -57,7 +57,7 @@ def draw_comparison(
     for i, each in enumerate(found.runs):
         _lane(svg, frame, each, i)
     panels.x_axis(svg, frame)
-    head = element("title", tr("report.compare.title", n=len(found.runs)))
+    head = element("title", tr("compare.title", n=len(found.runs)))
     if standalone:
         head += element("desc", alternative(found)) + f"<style>{css()}{FACE}</style>"
     look = {"cls": "figure", "width": frame.width, "font_family": "system-ui, sans-serif"}
@@ -70,12 +70,10 @@ def alternative(found: Comparison) -> str:
     for i, (each, row) in enumerate(zip(found.runs, found.standings, strict=True)):
         verdict = tr(f"report.verdict.{each.diagnosis.verdict.value}")
         if row.best is None:
-            said.append(tr("report.compare.alt_none", letter=letter(i), run=each.label, verdict=verdict))
+            said.append(tr("compare.alt_none", letter=letter(i), run=each.label, verdict=verdict))
         else:
             loss, step = general(row.best.loss), row.best.step
-            said.append(
-                tr("report.compare.alt", letter=letter(i), run=each.label, verdict=verdict, best=loss, step=step)
-            )
+            said.append(tr("compare.alt", letter=letter(i), run=each.label, verdict=verdict, best=loss, step=step))
     return tr("report.figure.alt_join").join(said)
 
 
@@ -92,7 +90,7 @@ def _frame(found: Comparison, axis: str, log: bool, width: float) -> Frame:
         *_windows(found),
     ]
     if any(((t.value < low) | (t.value > high)).any() for e in found.runs if (t := e.curve.trend) is not None):
-        said.append(tr("report.compare.outside"))
+        said.append(tr("compare.outside"))
     lines = wrapped(said, size, width - 4)
     top = (size + 5) * len(lines) + 14
     tall = top + (230 if narrow else 320)
@@ -127,9 +125,9 @@ def _windows(found: Comparison) -> list[str]:
     if not known:
         return []
     if len({window.width for _, window in known}) == 1:
-        return [tr("report.compare.windows_same", steps=general(known[0][1].width))]
+        return [tr("compare.windows_same", steps=general(known[0][1].width))]
     each = tr("report.list_comma").join(f"{name} {general(window.width)}" for name, window in known)
-    return [tr("report.compare.windows", each=each)]
+    return [tr("compare.windows", each=each)]
 
 
 def _place(svg: Svg, f: Frame, place: float) -> None:
@@ -137,7 +135,7 @@ def _place(svg: Svg, f: Frame, place: float) -> None:
     svg.line([(x, f.y.stop), (x, f.y.start)], stroke_dasharray="2 4", **stroke("muted", 1.2))
     end = x > (f.left + f.right) / 2
     look = {"text_anchor": "end" if end else "start", "font_size": f.size - 1, **fill("muted")}
-    svg.add("text", tr("report.compare.here"), x=x - 5 if end else x + 5, y=f.y.stop + f.size - 2, **look)
+    svg.add("text", tr("compare.here"), x=x - 5 if end else x + 5, y=f.y.stop + f.size - 2, **look)
 
 
 def _trend(svg: Svg, f: Frame, each: Compared, index: int) -> None:
@@ -162,7 +160,7 @@ def _evaluations(svg: Svg, f: Frame, each: Compared, index: int) -> None:
         if e.step == each.curve.chosen:
             svg.add("circle", cx=x, cy=y, r=8, fill_opacity="0", **stroke(mark, 1.6))
         svg.add("circle", cx=x, cy=y, r=5 if e.step == each.curve.chosen else 3, **fill(mark))
-        svg.add("title", tr("report.compare.point", letter=letter(index), step=e.step, loss=plain(e.loss, 4)))
+        svg.add("title", tr("compare.point", letter=letter(index), step=e.step, loss=plain(e.loss, 4)))
         svg.close()
 
 

@@ -17,7 +17,7 @@ from doneness.report.prose import prose
 def render_comparison(found: Comparison, lang: str) -> str:
     """The whole page, in `lang`."""
     with speaking(lang):
-        title = tr("report.compare.title", n=len(found.runs))
+        title = tr("compare.title", n=len(found.runs))
         warned = "".join(f'<p class="warning">{prose(w)}</p>' for w in found.warnings)
         head = f"<header><h1>{escape(title)}</h1>{warned}<p><strong>{prose(summary(found))}</strong></p></header>\n"
         return shell(lang, title, head + _curves(found) + _table(found) + _facts(found))
@@ -33,7 +33,7 @@ def _curves(found: Comparison) -> str:
     )
     bars = radios("x", "report.head.switch_x", [(a, tr(f"report.axis_short.{a}")) for a in axes])
     bars += radios("y", "report.head.switch_y", [(s, tr(f"report.head.{s}")) for s in scales])
-    caption = tr("report.figure.alt_join").join((tr("report.compare.caption"), found.chosen))
+    caption = tr("report.figure.alt_join").join((tr("compare.caption"), found.chosen))
     return (
         f'<section id="curve"><h2>{escape(tr("report.head.curve"))}</h2><div class="switches">{bars}</div>'
         f'<figure class="curve">{plots}<figcaption>{escape(caption)} '
@@ -60,7 +60,7 @@ def _table(found: Comparison) -> str:
         name = f'<span style="color:var(--{roles(i)[1]})">{escape(cells[0])}</span>'
         body += f'<tr><th scope="row">{name}</th>{verdict}{numbers}</tr>'
     notes = "".join(f'<p class="note">{prose(note)}</p>' for note in found.notes)
-    title = escape(tr("report.compare.table"))
+    title = escape(tr("compare.table"))
     return (
         f'<section id="table"><h2>{title}</h2><div class="scroll" tabindex="0" role="region" aria-label="{title}">'
         f'<table class="runs"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{notes}</section>\n'
@@ -68,9 +68,9 @@ def _table(found: Comparison) -> str:
 
 
 def _facts(found: Comparison) -> str:
-    title = escape(tr("report.compare.differ"))
+    title = escape(tr("compare.differ"))
     if not found.differing:
-        return f'<section id="differ"><h2>{title}</h2><p>{escape(tr("report.compare.same"))}</p></section>\n'
+        return f'<section id="differ"><h2>{title}</h2><p>{escape(tr("compare.same"))}</p></section>\n'
     head = "".join(f'<th scope="col">{escape(letter(i))}</th>' for i in range(len(found.runs)))
     body = "".join(
         f'<tr><th scope="row"><code>{escape(name)}</code></th>{"".join(f"<td>{escape(v)}</td>" for v in values)}</tr>'
@@ -78,7 +78,7 @@ def _facts(found: Comparison) -> str:
     )
     return (
         f'<section id="differ"><h2>{title}</h2><div class="scroll" tabindex="0" role="region" aria-label="{title}">'
-        f'<table><thead><tr><th scope="col">{escape(tr("report.compare.fact"))}</th>{head}</tr></thead>'
+        f'<table><thead><tr><th scope="col">{escape(tr("compare.fact"))}</th>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div></section>\n"
     )
 

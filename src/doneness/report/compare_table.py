@@ -20,7 +20,7 @@ def rows(found: Comparison) -> list[tuple[str, ...]]:
         sweet = ABSENT if spot is None else between(count(spot.first), count(spot.last))
         best = ABSENT
         if row.best is not None:
-            best = tr("report.compare.best_at", loss=plain(row.best.loss), place=short(row.best_at, found.axis))
+            best = tr("compare.best_at", loss=plain(row.best.loss), place=short(row.best_at, found.axis))
         mark = "≈ " if row.interpolated else ""
         there = mark + plain(row.loss) if math.isfinite(row.loss) else ABSENT
         verdict = tr(f"report.verdict.{each.diagnosis.verdict.value}")
@@ -31,16 +31,16 @@ def rows(found: Comparison) -> list[tuple[str, ...]]:
 def heads(found: Comparison) -> tuple[str, ...]:
     """The table's head; the place all are compared at is named there."""
     place = ABSENT if found.place is None else at(found.place, found.axis)
-    return tuple(tr(f"report.compare.head.{name}", place=place) for name in HEADS)
+    return tuple(tr(f"compare.head.{name}", place=place) for name in HEADS)
 
 
 def summary(found: Comparison) -> str:
     """What the comparison comes to, in one sentence; nothing is ranked that cannot be told apart."""
     if found.warnings:
-        return tr("report.compare.not_comparable")
+        return tr("compare.not_comparable")
     paired = [(i, s) for i, s in enumerate(found.standings) if s.diff is not None]
     if found.place is None or not paired:
-        return tr("report.compare.cannot")
+        return tr("compare.cannot")
     lower = [letter(i) for i, s in paired if s.high is not None and s.high < 0]
     higher = [letter(i) for i, s in paired if s.low is not None and s.low > 0]
     level = [letter(i) for i, s in paired if letter(i) not in (*lower, *higher)]
@@ -48,13 +48,13 @@ def summary(found: Comparison) -> str:
     for key, names in (("lower", lower), ("higher", higher), ("level", level)):
         if names:
             runs = tr("report.list_comma").join(names)
-            said.append(tr(f"report.compare.is_{key}", runs=runs, first=letter(0), place=at(found.place, found.axis)))
+            said.append(tr(f"compare.is_{key}", runs=runs, first=letter(0), place=at(found.place, found.axis)))
     return tr("report.figure.alt_join").join(said)
 
 
 def at(place: float, axis: str) -> str:
     """A place on an axis, with its unit."""
-    return short(place, axis) if axis == "time" else tr(f"report.compare.at.{axis}", value=short(place, axis))
+    return short(place, axis) if axis == "time" else tr(f"compare.at.{axis}", value=short(place, axis))
 
 
 def short(place: float, axis: str) -> str:
@@ -68,8 +68,8 @@ def short(place: float, axis: str) -> str:
 
 def _difference(row: Standing, index: int) -> str:
     if not index:
-        return tr("report.compare.reference")
+        return tr("compare.reference")
     if row.diff is None or row.low is None or row.high is None:
         return ABSENT
     half = (row.high - row.low) / 2.0
-    return tr("report.compare.difference", diff=signed(row.diff), half=plain(half) if math.isfinite(half) else "∞")
+    return tr("compare.difference", diff=signed(row.diff), half=plain(half) if math.isfinite(half) else "∞")

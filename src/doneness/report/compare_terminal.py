@@ -38,9 +38,9 @@ def comparison_panel(found: Comparison) -> RenderableType:
     parts += [Sentence(warning, style="bold red") for warning in found.warnings]
     parts += [Sentence(note, style="dim") for note in found.notes]
     if found.differing:
-        parts += [Text(), Text(tr("report.compare.differ")), _facts(found)]
+        parts += [Text(), Text(tr("compare.differ")), _facts(found)]
     if len(found.differing) > _MOST_FACTS:
-        parts.append(Text(tr("report.compare.more_facts", n=len(found.differing) - _MOST_FACTS), style="dim"))
+        parts.append(Text(tr("compare.more_facts", n=len(found.differing) - _MOST_FACTS), style="dim"))
     return Group(*parts)
 
 
@@ -57,7 +57,7 @@ class ComparePlot:
         columns = min(options.max_width, 110) - _LABEL - _NAME - 1
         zero = tr(f"report.term.{zero_said(low)}")
         end = at(_end(self.found), self.found.axis)
-        said = tr("report.compare.range", low=plain(low), high=plain(high), zero=zero, last=end)
+        said = tr("compare.range", low=plain(low), high=plain(high), zero=zero, last=end)
         if columns >= 12:
             yield from self._lines(columns, low, high)
         yield Text(said, style="dim")

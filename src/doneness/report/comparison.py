@@ -97,7 +97,7 @@ def compare(runs: Sequence[Compared], axis: str | None = None) -> Comparison:
     shared = tuple(a for a in runs[0].curve.axes if all(a in r.curve.axes for r in runs))
     if axis is not None and axis not in shared:
         lacking = next(r for r in runs if axis not in r.curve.axes)
-        raise ValueError(tr("report.compare.no_axis", run=lacking.label, axis=tr(f"report.axis_short.{axis}")))
+        raise ValueError(tr("compare.no_axis", run=lacking.label, axis=tr(f"report.axis_short.{axis}")))
     used = axis or next(a for a in PREFERRED if a in shared)
     why = "asked" if axis else "tokens" if used == "tokens" else "steps"
     place = common_place(runs, used)
@@ -107,7 +107,7 @@ def compare(runs: Sequence[Compared], axis: str | None = None) -> Comparison:
         runs=tuple(runs),
         axis=used,
         axes=shared,
-        chosen=tr(f"report.compare.on_{why}", axis=tr(f"report.axis_short.{used}")),
+        chosen=tr(f"compare.on_{why}", axis=tr(f"report.axis_short.{used}")),
         place=place,
         standings=standings,
         differing=differing([r.run for r in runs]),
@@ -136,7 +136,7 @@ def differing(runs: Sequence[Run]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     found = []
     for name in names:
         if len({table[name] for table in tables if name in table}) > 1:
-            found.append((name, tuple(table.get(name, tr("report.compare.absent")) for table in tables)))
+            found.append((name, tuple(table.get(name, tr("compare.absent")) for table in tables)))
     return tuple(found)
 
 
@@ -166,25 +166,25 @@ def _notes(
 ) -> tuple[str, ...]:
     said = []
     if place is None:
-        said.append(tr("report.compare.no_place"))
+        said.append(tr("compare.no_place"))
     elif any(s.interpolated for s in standings):
         between = [r.label for r, s in zip(runs, standings, strict=True) if s.interpolated]
-        said.append(tr("report.compare.interpolated", runs=tr("report.list_comma").join(between)))
+        said.append(tr("compare.interpolated", runs=tr("report.list_comma").join(between)))
     paired = [s for s in standings[1:] if s.diff is not None]
     if paired:
         key = "paired" if len(runs) == 2 else "paired_many"
-        said.append(tr(f"report.compare.{key}", first=runs[0].label, n=min(s.n for s in paired)))
+        said.append(tr(f"compare.{key}", first=runs[0].label, n=min(s.n for s in paired)))
     if place is not None and len(paired) < len(runs) - 1:
-        said.append(tr("report.compare.unpaired"))
+        said.append(tr("compare.unpaired"))
     if not warnings and not all(rows_known_alike(runs[0].run, r.run) for r in runs[1:]):
-        said.append(tr("report.compare.rows_unknown"))
+        said.append(tr("compare.rows_unknown"))
     return tuple(said)
 
 
 def _rate(run: Run) -> dict[str, str]:
     column = run.series.get(LEARNING_RATE)
     values = column.value[np.isfinite(column.value)] if column is not None else np.empty(0)
-    return {tr("report.compare.rate_peak"): general(float(values.max()))} if values.size else {}
+    return {tr("compare.rate_peak"): general(float(values.max()))} if values.size else {}
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

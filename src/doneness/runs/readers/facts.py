@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from doneness.runs.readers import config_facts, yaml_lines
+from doneness.runs.readers import config_facts, files, yaml_lines
 
-_LARGEST = 1 << 20
 _MOST_ROWS = 10**12
 _TASKS = {
     "ForCausalLM": "causal-lm", "LMHeadModel": "causal-lm", "ForConditionalGeneration": "seq2seq",
@@ -70,7 +69,7 @@ def _configured(folder: Path) -> dict[str, Any]:
     """What axolotl's and ms-swift's configuration tells; how many steps were planned the log knows better."""
     meta: dict[str, Any] = {}
     for name in ("axolotl_config.yaml", "axolotl_config.yml"):
-        meta |= config_facts.from_config(yaml_lines.flat(_text(folder / name)))
+        meta |= config_facts.from_config(yaml_lines.flat(files.small_text(folder / name)))
     arguments = {k: v for k, v in _json(folder / "args.json").items() if isinstance(v, (str, int, float))}
     if "model_type" in arguments:  # a common name: only ms-swift's own tells a run
         meta |= config_facts.from_config(arguments)
@@ -80,7 +79,7 @@ def _configured(folder: Path) -> dict[str, Any]:
 
 def arguments(path: Path) -> dict[str, Any]:
     """Facts from LLaMA-Factory's training_args.yaml; its flat `key: value` lines need no YAML library."""
-    told = yaml_lines.flat(_text(path))
+    told = yaml_lines.flat(files.small_text(path))
     meta: dict[str, Any] = {}
     if told.get("stage") in config_facts.STAGES:
         meta["method"] = config_facts.STAGES[told["stage"]]
@@ -103,16 +102,7 @@ def arguments(path: Path) -> dict[str, Any]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(_text(path))
+        found = json.loads(files.small_text(path))
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _text(path: Path) -> str:
-    try:
-        if not path.is_file() or path.stat().st_size > _LARGEST:
-            return ""
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -11,7 +11,7 @@ from doneness.core import UnreadableError, say
 
 _LFS = b"version https://git-lfs.github.com/spec/"
 _TEXT = bytes(range(32, 256)) + b"\t\n\r\x1b\x08\x0c"
-HEAD = 65_536
+HEAD, SMALL = 65_536, 1 << 20
 _ZEROS = re.compile(rb"\0+")
 _EARLY, _STRETCHES = 64, 0.002  # bytes; stretches of zeros, as a share of the bytes
 
@@ -55,6 +55,16 @@ def head(path: Path, size: int = HEAD) -> bytes:
             return handle.read(size)
     except OSError as error:
         raise refuse("closed", path, reason=error.strerror or str(error)) from error
+
+
+def small_text(path: Path) -> str:
+    """The text of a small file beside a log; nothing where it is missing, large or closed to us."""
+    try:
+        if not path.is_file() or path.stat().st_size > SMALL:
+            return ""
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def content(path: Path) -> bytes:

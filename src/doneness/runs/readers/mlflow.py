@@ -23,7 +23,6 @@ from doneness.runs.run import Run
 
 _META = "meta.yaml"
 _DELETED = "deleted"
-_LARGEST = 1 << 20
 
 
 @dataclass
@@ -89,7 +88,7 @@ def _runs(stored: _Stored) -> list[Run]:
 
 def _run_folders(root: Path, depth: int = 2) -> Iterator[Path]:
     """The folders of runs: `root` itself, those in an experiment, or those in all experiments of a store."""
-    meta = yaml_lines.flat(_text(root / _META))
+    meta = yaml_lines.flat(files.small_text(root / _META))
     if ("run_id" in meta or "run_uuid" in meta) and "lifecycle_stage" in meta:
         yield root
         return
@@ -105,8 +104,8 @@ def _run_folders(root: Path, depth: int = 2) -> Iterator[Path]:
 
 
 def _of_folder(folder: Path) -> _Stored:
-    meta = yaml_lines.flat(_text(folder / _META))
-    name = meta.get("run_name") or _text(folder / "tags" / "mlflow.runName").strip() or folder.name
+    meta = yaml_lines.flat(files.small_text(folder / _META))
+    name = meta.get("run_name") or files.small_text(folder / "tags" / "mlflow.runName").strip() or folder.name
     stored = _Stored(folder, name, meta.get("lifecycle_stage") == _DELETED, _number(meta.get("start_time")))
     if stored.deleted:
         return stored
@@ -122,7 +121,7 @@ def _of_folder(folder: Path) -> _Stored:
         worst = max(worst, loss.rows)
     stored.loss.rows = max(stored.loss.rows, worst)
     for file in _below(folder / "params"):
-        stored.params[file.relative_to(folder / "params").as_posix()] = _text(file).strip()
+        stored.params[file.relative_to(folder / "params").as_posix()] = files.small_text(file).strip()
     return stored
 
 
@@ -188,12 +187,3 @@ def _number(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         return 0.0
-
-
-def _text(path: Path) -> str:
-    try:
-        if not path.is_file() or path.stat().st_size > _LARGEST:
-            return ""
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -25,7 +25,6 @@ _FOLDER = re.compile(r"(?:offline-)?run-(\d{8}_\d{6})-(.+)")
 _LATEST = "latest-run"
 _OUTPUT = ("files", "output.log")
 _CONFIG = ("files", "config.yaml")
-_LARGEST = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,7 @@ def _of_logs(logs: list[_Log]) -> list[Run]:
     if not rows:
         raise files.refuse("nothing_logged", last.file)
     loss = Loss(sum(log.loss.rows for log in logs), any(log.loss.cut for log in logs))
-    config: dict[str, object] = dict(yaml_lines.flat(_text(folder.joinpath(*_CONFIG))))
+    config: dict[str, object] = dict(yaml_lines.flat(files.small_text(folder.joinpath(*_CONFIG))))
     for log in logs:
         config |= log.told.config
     match = _FOLDER.fullmatch(folder.resolve().name)
@@ -173,7 +172,7 @@ def _of_output(folder: Path) -> list[Run]:
     file = folder.joinpath(*_OUTPUT)
     if not file.is_file():
         return []
-    config = config_facts.from_config(yaml_lines.flat(_text(folder.joinpath(*_CONFIG))))
+    config = config_facts.from_config(yaml_lines.flat(files.small_text(folder.joinpath(*_CONFIG))))
     match = _FOLDER.fullmatch(folder.resolve().name)
     for reader in (printed_dicts, text_lines):
         if reader.detect(file) is None:
@@ -185,12 +184,3 @@ def _of_output(folder: Path) -> list[Run]:
         named = [run.name.replace(file.stem, match[2] if match else folder.name, 1) for run in runs]
         return [replace(run, name=name, meta=config | dict(run.meta)) for run, name in zip(runs, named, strict=True)]
     return []
-
-
-def _text(path: Path) -> str:
-    try:
-        if not path.is_file() or path.stat().st_size > _LARGEST:
-            return ""
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
