@@ -20,6 +20,7 @@ from rich.progress import track
 from bench.verdicts import memory
 from bench.verdicts.collection import Log, distinct
 from bench.verdicts.ours import FACTORIES, Said, decide
+from bench.verdicts.rivals import RIVALS
 from bench.verdicts.rules import PLAIN, Cut
 
 LEAST = 5  # evaluations of a run that is looked at
@@ -31,7 +32,10 @@ Key = tuple[str, str]
 def rule_names(wanted: Sequence[str], plain: Iterable[str] = PLAIN) -> list[str]:
     """Ours and the plain rules; `wanted` narrows them down to names that begin so."""
     names = [*FACTORIES, *plain]
-    return [n for n in names if any(n.startswith(w) for w in wanted)] if wanted else names
+    chosen = [n for n in names if any(n.startswith(w) for w in wanted)] if wanted else names
+    if not chosen and not any(rival.startswith(w) for rival in RIVALS for w in wanted):
+        raise SystemExit(f"no rule begins with {' or '.join(wanted)}; there are: {', '.join(names)}")
+    return chosen
 
 
 def states(names: Sequence[str], logs: Sequence[Log], jobs: int) -> dict[Key, list[bool]]:

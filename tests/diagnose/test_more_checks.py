@@ -239,6 +239,14 @@ def test_an_evaluation_on_training_data_is_named_before_any_verdict() -> None:
     _spoken(suspected)
 
 
+def test_a_train_loss_summed_over_accumulation_is_no_overlap(judge: Judge) -> None:
+    run = below(15.0 / 16.0)
+    found = judge("CV08", run)
+    assert found.message.key == "diagnose.cv08.summed" and found.message.args["times"] == pytest.approx(16.0, rel=0.02)
+    diagnosis = diagnose(run)
+    assert "overlap" not in _spoken(diagnosis) and diagnosis.headline.args.get("first") is None
+
+
 def test_the_follower_is_told_from_the_held_out(judge: Judge) -> None:
     assert judge("CV08", overlapping()).message.key == "diagnose.cv08.follows"
 
@@ -246,7 +254,7 @@ def test_the_follower_is_told_from_the_held_out(judge: Judge) -> None:
 PREFERENCES: list[tuple[Callable[[], Run], Verdict, Action, str]] = [
     (lambda: preference(climbing), Verdict.LEARNING, Action.CONTINUE, "Still learning"),
     (lambda: preference(settled), Verdict.CONVERGED, Action.STOP, "Done"),
-    (lambda: preference(settled, chosen=-2.0), Verdict.CONVERGED, Action.STOP, "Over-optimised"),
+    (lambda: preference(settled, chosen=-2.0), Verdict.OVERFITTING, Action.STOP, "Over-optimised"),
     (lambda: preference(climbing, chosen=-2.0), Verdict.UNDECIDED, Action.CONTINUE, "Cannot tell"),
     (lambda: reinforced(lambda u: 2.0 * u), Verdict.LEARNING, Action.CONTINUE, "Still learning"),
     (lambda: reinforced(one), Verdict.CONVERGED, Action.STOP, "Done"),

@@ -36,7 +36,7 @@ REWARDED = {
     # reward 0.22 → 1.6, still climbing in its last third
     "IMJONEZZ__UnslothGRPO__outputs-checkpoint-250.json": (Verdict.LEARNING, Action.CONTINUE),
     # reward 0.94 → 0.99 over three epochs, answers 239 → 631 tokens
-    "samyakshrestha__grpo-verified-reasoner__outputs-checkpoint-1134.json": (Verdict.CONVERGED, Action.STOP),
+    "samyakshrestha__grpo-verified-reasoner__outputs-checkpoint-1134.json": (Verdict.OVERFITTING, Action.STOP),
     # −4.3, 1.0, 1.6, 4.0, −0.8, −1.2 by sixths
     "srinath-manda__IITD_Feb26_AAIPL__outputs-checkpoint-500.json": (Verdict.UNDECIDED, Action.CONTINUE),
 }
@@ -46,3 +46,11 @@ REWARDED = {
 def test_rewards_decide_over_reinforcement_runs(curves: Path, name: str) -> None:
     found = diagnose(read(curves / "hf_trainer" / name)[0])
     assert (found.verdict, found.action) == REWARDED[name], found.headline.text("en")
+
+
+def test_a_forecast_that_knows_nothing_calls_no_run_done(curves: Path) -> None:
+    # Flat for a while at four fifths of the peak rate; 5.7 % more came later.
+    run = read(curves / "hf_trainer" / "shlomota__taami__checkpoint-5000.json")[0]
+    found = diagnose(run, until=1400)
+    ahead = next(f for f in found.findings if f.code == "CV04")
+    assert ahead.message.key == "diagnose.cv04.open" and found.action is Action.CONTINUE

@@ -22,6 +22,8 @@ class Params:
         forecast_level: level of the forecast's interval.
         sure: one-sided confidence that no gain that matters is left, for a run to be called converged. Chosen on
             public logs, together with the widths of the forecast (curves/forecast.py).
+        wide: share of the loss: where the upper end of the forecast's interval promises this much or more, the forecast
+            does not know enough to call the run converged, whatever it expects.
         watched: the run is looked at again and again: the chance of ever calling a run that is not overfitting
             "overfitting" then holds over all looks, not for one (mean losses; per-example losses always so).
         high_rate: share of the peak learning rate above which a plateau of a rate that is planned to stay asks
@@ -42,7 +44,8 @@ class Params:
     min_steps: int = 100
     min_evals: int = 5
     forecast_level: float = 0.9
-    sure: float = 0.65
+    sure: float = 0.64
+    wide: float = 0.1
     watched: bool = False
     high_rate: float = 0.2
     power: float = 0.8

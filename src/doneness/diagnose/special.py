@@ -13,16 +13,21 @@ from doneness.diagnose.kinds import reinforced
 
 Found = Mapping[str, Finding]
 
-# By the last part of the finding's key. Over-optimised is no overfitting of a loss: what can be gained has
-# been gained and the rest is drift, so the run is done, and its headline says what it pays.
+# By the last part of the finding's key. Over-optimised is overfitting to the pairs or the reward: the measure
+# trained on improves, what it stands for does not, and whoever gates on overfitting has to hear of it.
 _OUTCOMES = {
     "rising": (Verdict.LEARNING, Action.CONTINUE),
     "plateau": (Verdict.CONVERGED, Action.STOP),
-    "over": (Verdict.CONVERGED, Action.STOP),
+    "over": (Verdict.OVERFITTING, Action.STOP),
     "no_signal": (Verdict.CONVERGED, Action.STOP),
     "collapsed": (Verdict.DIVERGED, Action.STOP),
 }
-_WORDS = {Verdict.LEARNING: "learning", Verdict.CONVERGED: "converged", Verdict.DIVERGED: "collapsed"}
+_WORDS = {
+    Verdict.LEARNING: "learning",
+    Verdict.CONVERGED: "converged",
+    Verdict.OVERFITTING: "over",
+    Verdict.DIVERGED: "collapsed",
+}
 _TAIL = 0.2  # of the first epoch: its end
 
 
@@ -50,7 +55,7 @@ def headline(case: Case, found: Found, verdict: Verdict, step: int) -> Message |
         return say("diagnose.headline.memorising", step=step, evidence=evidence, honest=honest)
     if case.preference and verdict in _WORDS:
         decided = _judged(case, found)
-        word = say(f"diagnose.word.{'over' if _kind(decided) == 'over' else _WORDS[verdict]}")
+        word = say(f"diagnose.word.{_WORDS[verdict]}")
         return say("diagnose.headline.preference", word=word, step=step, evidence=decided.message)
     return None
 
@@ -77,7 +82,7 @@ def overlapping(found: Found, message: Message) -> Message:
     status = found["CV08"].status
     if status is Status.FAIL:
         return say("diagnose.both", first=found["CV08"].message, second=message)
-    if status is Status.WARN:
+    if status is Status.WARN and found["CV08"].message.key != "diagnose.cv08.summed":
         return say("diagnose.both", first=say("diagnose.headline.overlap"), second=message)
     return message
 

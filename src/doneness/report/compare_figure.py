@@ -85,7 +85,7 @@ def _frame(found: Comparison, axis: str, log: bool, width: float) -> Frame:
     left = max(left, number_margin(low, high, log, size))
     scale = tr("report.figure.log" if log else "report.figure.linear")
     said = [
-        tr("report.figure.y_title"),
+        tr("report.figure.y_title" if all(e.curve.per_token for e in found.runs) else "report.figure.y_logged"),
         tr(f"report.figure.{zero_said(low)}", scale=scale, low=axis_end(low), high=axis_end(high)),
         *_windows(found),
     ]

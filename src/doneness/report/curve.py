@@ -89,6 +89,11 @@ class Curve:
     span: str = ""
 
     @property
+    def per_token(self) -> bool:
+        """Whether the losses are known to be nats per target token: examples were recorded, with their tokens."""
+        return any(point.n > 0 for point in self.evals)
+
+    @property
     def pieces(self) -> list[slice]:
         """The stretches of the trend that are drawn without interruption."""
         if self.trend is None:

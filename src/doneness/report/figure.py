@@ -70,7 +70,7 @@ def notes(data: Curve, log: bool, width: float) -> list[str]:
     low, high = y_limits(data, log)
     scale = tr("report.figure.log" if log else "report.figure.linear")
     said = [
-        tr("report.figure.y_title"),
+        tr("report.figure.y_title" if data.per_token else "report.figure.y_logged"),
         tr(f"report.figure.{zero_said(low)}", scale=scale, low=axis_end(low), high=axis_end(high)),
     ]
     if data.span and data.evals:

@@ -5,10 +5,11 @@ evaluation loss below its best by the smallest gain that matters, or by what was
 
 How: the forecast (learning-rate-aware law with a rise, averaged over its exponents) gives the lowest
 loss to be met on the way and how unsure that is; its one-sided bound is held against that gain. The
-best so far is put up by half the noise, since the least of several is lucky. A plateau at a learning
-rate above a fifth of its peak that nobody plans to lower asks for a cooldown, not a stop. No answer during
-warm-up, before 100 steps, or with fewer than five evaluations. PASS says converged, WARN says
-that gain is left, UNSURE that the forecast cannot tell.
+best so far is put up by half the noise, since the least of several is lucky. An interval that reaches to
+a tenth of the loss knows too little: no run is called converged on it, whatever its middle says. A
+plateau at a learning rate above a fifth of its peak that nobody plans to lower asks for a cooldown, not a
+stop. No answer during warm-up, before 100 steps, or with fewer than five evaluations. PASS says
+converged, WARN says that gain is left, UNSURE that the forecast cannot tell.
 
 Source: arXiv 2408.11029 for the law; widths and confidence were chosen on public logs
 (docs/design/log.md). A forecast alone never stops a run whose evaluation set is too small (CV06).
@@ -58,6 +59,8 @@ def _judge(case: Case) -> Finding:
     if high and case.rate_now is not None:
         numbers["rate"] = case.rate_now
     status, key, advice = _outcome(gain, low, upper, eps, high)
+    if status is Status.PASS and top >= params.wide * level:
+        status, key, advice = Status.UNSURE, "diagnose.cv04.open", None
     evidence = {"method": found.method, "anneal": found.anneal, "noise": found.noise, "rate": case.rate_now}
     where, n = Where(step=found.horizon), found.points
     return Finding(CODE, status, say(key, **numbers), found.gain, (low, top), eps, n, where, advice, evidence)

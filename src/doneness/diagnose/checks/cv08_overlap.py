@@ -10,7 +10,8 @@ staircases are certain, and the evaluation's is at least half of the train's. He
 get easier there. (c) The evaluation loss lies below the median train loss around it every time, past
 the first epoch too, by two standard errors, and by 5 % of the loss on the whole (and twice the
 evaluation's own sampling error where the log has per-example losses). That has innocent causes as
-well, so a level only ever warns.
+well, so a level only ever warns. A train loss of about three times the evaluation's and more is no overlap
+but a sum over accumulated batches, and called so.
 
 Source: (a) needs none; (b) follows from CV07; (c) margins are ours, heuristic.
 """
@@ -34,6 +35,7 @@ _MOST_EVALS = 200  # more say nothing more
 _SHARE, _ERRORS = 0.05, 2.0
 _LEAST_EDGE = 4  # evaluations on either side of an edge
 _LIKE_TRAIN = 0.5
+_SUMMED = 2.9  # times: a train loss this much above all evaluations adds up the batches of one step
 
 
 def _missing(case: Case) -> Message | None:
@@ -53,9 +55,13 @@ def _judge(case: Case) -> Finding:
     numbers = {"share": held.share, "change": -held.share, "evals": held.evals}
     scale, limit = held.share * held.level, max(_SHARE * held.level, _ERRORS * _sampling(case))
     if held.below and scale > limit and held.later >= _LEAST_LATER:
-        advice = say("diagnose.cv08.advice")
+        key, told = "below", say("diagnose.cv08.advice")
+        if 1.0 - held.share < 1.0 / _SUMMED:
+            # No held-out rows are that much easier; a sum over the batches of one step is that much larger.
+            key, numbers["times"] = "summed", 1.0 / max(1.0 - held.share, 1e-9)
+            told = say("diagnose.cv08.summed_advice")
         return Finding(
-            CODE, Status.WARN, say("diagnose.cv08.below", **numbers), scale, None, limit, held.evals, advice=advice
+            CODE, Status.WARN, say(f"diagnose.cv08.{key}", **numbers), scale, None, limit, held.evals, advice=told
         )
     return Finding(CODE, Status.PASS, say("diagnose.cv08.fine", **numbers), scale, None, limit, held.evals)
 
