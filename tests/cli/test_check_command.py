@@ -194,3 +194,14 @@ def test_names_are_told_apart_and_shortened_in_the_middle() -> None:
     assert shortened("checkpoint-with-a-long-name", 11) == "check…-name"
     assert shortened("训练日志文件夹名称", 8) == "训…名称"
     assert [cell_len(shortened("名" * 9, n)) <= n for n in range(1, 20)] == [True] * 19
+
+
+def test_checkpoints_beyond_the_log_are_not_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state(tmp_path / "run")
+    for step in (50, 100, 900):
+        (tmp_path / "run" / f"checkpoint-{step}").mkdir()
+        (tmp_path / "run" / f"checkpoint-{step}" / "model.safetensors").write_bytes(b"x")
+    assert main(["check", str(tmp_path / "run"), "--json"]) == 0
+    run = json.loads(capsys.readouterr().out)["runs"][0]
+    assert any("1 of step 900 and later" in note for note in run["notes"])
+    assert "900" not in json.dumps(run.get("checkpoints", []))

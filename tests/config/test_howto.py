@@ -1,4 +1,4 @@
-"""What the page on runs of unknown length shows is a recipe that is read."""
+"""What the pages on recipes show is a recipe that is read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def blocks(page: str, kind: str) -> list[str]:
     return re.findall(rf"```{kind}\n(.*?)```", (PAGES / page).read_text(encoding="utf-8"), re.S)
 
 
-@pytest.mark.parametrize("block", blocks("unknown-length.md", "toml"))
+@pytest.mark.parametrize("block", [*blocks("unknown-length.md", "toml"), *blocks("evaluation-set.md", "toml")])
 def test_what_is_shown_is_a_recipe(block: str) -> None:
     raw = tomllib.loads(block)
     recipe = build_recipe(raw)
@@ -26,8 +26,10 @@ def test_what_is_shown_is_a_recipe(block: str) -> None:
             assert getattr(getattr(recipe, section), key) == value
 
 
-@pytest.mark.parametrize("kind", ["toml", "json"])
-def test_both_languages_show_the_same(kind: str) -> None:
-    shown = blocks("unknown-length.md", kind)
+@pytest.mark.parametrize(
+    ("page", "kind"), [("unknown-length", "toml"), ("unknown-length", "json"), ("evaluation-set", "toml")]
+)
+def test_both_languages_show_the_same(page: str, kind: str) -> None:
+    shown = blocks(f"{page}.md", kind)
     assert shown
-    assert shown == blocks("unknown-length.zh.md", kind)
+    assert shown == blocks(f"{page}.zh.md", kind)

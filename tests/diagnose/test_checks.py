@@ -57,7 +57,12 @@ CASES: list[tuple[str, str, Callable[[], Run]]] = [
     ("RN01", "fail", lambda: make.broken_run("chance", rows=0)),
     ("RN01", "fail", lambda: _evals(2.0, 1.9, float("nan"))),
     ("RN01", "fail", lambda: _masked(make.flat_run(rows=20, evals=4))),
-    ("RN01", "fail", lambda: _train(SMOOTH, **{GRAD_NORM: Series.of(STEPS, np.zeros(200))})),
+    (
+        "RN01",
+        "fail",
+        lambda: _train(np.full(200, 1.5) + 0.01 * np.sin(STEPS), **{GRAD_NORM: Series.of(STEPS, np.zeros(200))}),
+    ),
+    ("RN01", "pass", lambda: _train(SMOOTH, **{GRAD_NORM: Series.of(STEPS, np.zeros(200))})),  # printed as 0.00
     (
         "RN01",
         "fail",

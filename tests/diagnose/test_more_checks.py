@@ -148,7 +148,13 @@ CASES: list[tuple[str, str, Callable[[], Run]]] = [
     ("PF01", "skipped", lambda: make.learning_run(rows=0)),
     ("RL01", "pass", lambda: reinforced(lambda u: 2.0 * u)),
     ("RL01", "warn", lambda: reinforced(one)),
-    ("RL01", "fail", lambda: reinforced(one, completions__mean_length=lambda u: 200.0 + 300.0 * u)),
+    ("RL01", "warn", lambda: reinforced(one, completions__mean_length=lambda u: 200.0 + 300.0 * u)),
+    ("RL01", "fail", lambda: reinforced(one, kl=lambda u: 5.0 * u**3)),
+    (
+        "RL01",
+        "fail",
+        lambda: reinforced(one, completions__mean_length=lambda u: 200.0 + 300.0 * u, entropy=lambda u: 1.0 - 0.9 * u),
+    ),
     ("RL01", "warn", lambda: reinforced(lambda u: 2.0 * u, kl=lambda u: 5.0 * u**3)),
     ("RL01", "warn", lambda: reinforced(lambda u: 2.0 * u, entropy=lambda u: 1.5 - 1.4 * u)),
     (
@@ -245,6 +251,19 @@ def test_a_train_loss_summed_over_accumulation_is_no_overlap(judge: Judge) -> No
     assert found.message.key == "diagnose.cv08.summed" and found.message.args["times"] == pytest.approx(16.0, rel=0.02)
     diagnosis = diagnose(run)
     assert "overlap" not in _spoken(diagnosis) and diagnosis.headline.args.get("first") is None
+
+
+def test_an_evaluation_that_falls_away_from_the_train_loss_is_no_sum(judge: Judge) -> None:
+    run = stairs(0.0, 3)
+    leak = evaluated([1.45 * 0.8**i for i in range(12)])
+    assert judge("CV08", replace(run, series={**run.series, EVAL_LOSS: leak})).message.key == "diagnose.cv08.below"
+    assert judge("CV08", below(0.5)).message.key == "diagnose.cv08.summed", "two batches added up"
+
+
+def test_chosen_answers_that_fall_a_little_are_no_harm(judge: Judge) -> None:
+    assert judge("PF01", preference(settled, chosen=-0.1)).message.key == "diagnose.pf01.plateau"
+    unseen = judge("PF01", preference(settled, chosen=-2.0, held_out=False))
+    assert unseen.status is not Status.FAIL, "of training pairs nothing proves harm"
 
 
 def test_the_follower_is_told_from_the_held_out(judge: Judge) -> None:

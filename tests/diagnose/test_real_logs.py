@@ -36,7 +36,7 @@ REWARDED = {
     # reward 0.22 → 1.6, still climbing in its last third
     "IMJONEZZ__UnslothGRPO__outputs-checkpoint-250.json": (Verdict.LEARNING, Action.CONTINUE),
     # reward 0.94 → 0.99 over three epochs, answers 239 → 631 tokens
-    "samyakshrestha__grpo-verified-reasoner__outputs-checkpoint-1134.json": (Verdict.OVERFITTING, Action.STOP),
+    "samyakshrestha__grpo-verified-reasoner__outputs-checkpoint-1134.json": (Verdict.CONVERGED, Action.STOP),
     # −4.3, 1.0, 1.6, 4.0, −0.8, −1.2 by sixths
     "srinath-manda__IITD_Feb26_AAIPL__outputs-checkpoint-500.json": (Verdict.UNDECIDED, Action.CONTINUE),
 }

@@ -72,3 +72,17 @@ def test_the_advice_plans_for_the_turn_not_for_what_was_left() -> None:
     assert "keep step 2,000" in found.advice.text("en")
     assert "about 1,000 steps" in found.advice.text("en")
     assert "1,000" in found.advice.text("zh")
+
+
+@pytest.mark.parametrize("height", [0.05, 0.1, 0.15, 0.3])
+@pytest.mark.parametrize("last", [700, 900, 1000])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_lifts_the_curve_does_not_hide_where_it_had_come_to(height: float, last: int, seed: int) -> None:
+    step = np.arange(50, last + 1, 50)
+    noise = np.random.default_rng(seed).normal(size=step.size)
+    loss = 1.0 + 1.9 * np.exp(-step / 150) + height * (step >= 500) + 0.003 * noise
+    spot = sweet_spot(Case(Run("lifted", series={EVAL_LOSS: Series.of(step, loss)}), Params()))
+    assert spot is not None
+    at = {int(s): float(v) for s, v in zip(step, loss, strict=True)}
+    # The curve comes down again in time: what is kept is near the least either way.
+    assert at[spot.steps[0]] < 1.036 * loss.min()

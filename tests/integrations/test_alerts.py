@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from doneness.core import Action, Finding, Status, StopDecision, Verdict, say
-from doneness.integrations.alerts import alert, summarise
+from doneness.integrations.alerts import alert, record, summarise
 from doneness.runs import Run
 
 GAIN = Finding("CV04", Status.PASS, say("probe.choice.only", step=1), 0.012)
@@ -65,3 +65,23 @@ def test_a_tracker_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch, caplo
     with caplog.at_level(logging.WARNING):
         alert(DONE, RUN)
     assert [r.message for r in caplog.records] == ["doneness: wandb took no alert (no network)"]
+
+
+def test_numbers_go_to_active_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, Any]] = []
+    current = SimpleNamespace(get=lambda: "run")
+    wandb = module(monkeypatch, "wandb", run=object(), log=lambda row: told.append(("wandb", row)))
+    contexts = SimpleNamespace(current_run=current)
+    module(monkeypatch, "trackio", context_vars=contexts, log=lambda row: told.append(("trackio", row)))
+    mlflow = module(
+        monkeypatch,
+        "mlflow",
+        active_run=lambda: "run",
+        log_metrics=lambda row, step: told.append(("mlflow", (row, step))),
+    )
+    record({"doneness/gain_left": 0.1}, 7)
+    row = {"doneness/gain_left": 0.1, "train/global_step": 7}
+    assert told == [("wandb", row), ("trackio", row), ("mlflow", ({"doneness/gain_left": 0.1}, 7))]
+    wandb.run, mlflow.active_run, current.get = None, lambda: None, lambda: None  # type: ignore[attr-defined]
+    record({"doneness/gain_left": 0.1}, 8)
+    assert len(told) == 3

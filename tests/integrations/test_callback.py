@@ -342,3 +342,26 @@ def test_a_nan_that_the_trainer_hides_is_a_nan(plain: Plain, tmp_path: Path) -> 
 def test_arguments_are_checked_at_once(wrong: dict[str, Any]) -> None:
     with pytest.raises(DonenessError, match=next(iter(wrong))):
         DonenessCallback(**wrong)
+
+
+def test_our_numbers_go_through_what_the_trainer_reports_to(
+    sft: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import TrainerCallback
+    from transformers.integrations import integration_utils
+
+    told: list[tuple[int, dict[str, Any]]] = []
+
+    class Board(TrainerCallback):  # type: ignore[misc]
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+            told.append((state.global_step, dict(logs)))
+
+    monkeypatch.setitem(integration_utils.INTEGRATION_TO_CALLBACK, "tensorboard", Board)
+    callback = DonenessCallback(rule=Planted(6), on_stop="note")
+    trainer = sft(callback, report_to=["tensorboard"])
+    callback.report_through(trainer)
+    trainer.train()
+    ours = {step: row["doneness/verdict_code"] for step, row in told if "doneness/verdict_code" in row}
+    assert ours == {2: 1.0, 4: 1.0, 6: 3.0, 8: 3.0}
+    assert sum("loss" in row for _, row in told) == 8
+    assert sum("eval_loss" in row for _, row in told) == 4

@@ -196,7 +196,7 @@ def test_a_long_answer_is_read_in_no_time() -> None:
     began = time.perf_counter()
     assert not refuses("the heart and the lungs " * 5000)
     assert not refuses("心脏与肺部的功能" * 5000)
-    assert time.perf_counter() - began < 1.0
+    assert time.perf_counter() - began < 20.0  # backtracking would take years
 
 
 def rows(lang: str, name: str) -> list[dict[str, str]]:

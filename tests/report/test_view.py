@@ -162,7 +162,7 @@ def test_a_foreign_run_says_what_its_log_lacks() -> None:
     assert "Paired comparison of checkpoints" in said and "Learning rate" in said
     assert said["Reader"] == "two rows hold the same step; the later one was kept"
     assert "no interval" in view.key_numbers[0].detail
-    assert {r.state for r in view.checkpoints} == {"unsaved"}
+    assert {r.state for r in view.checkpoints} == {"unknown"}
     assert set(view.curve.axes) == {"step", "epoch"}
 
 

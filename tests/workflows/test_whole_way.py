@@ -146,7 +146,20 @@ def test_full_fine_tuning_takes_the_same_way(folder: Path, capsys: pytest.Captur
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_a_run_without_evaluation_rows_is_honest(folder: Path, lang: str, capsys: pytest.CaptureFixture[str]) -> None:
     target = folder / f"blind-{lang}"
-    assert main(["train", str(folder / "recipe.toml"), f"run.folder={target}", 'data.eval=""', "--lang", lang]) == 0
+    assert (
+        main(
+            [
+                "train",
+                str(folder / "recipe.toml"),
+                f"run.folder={target}",
+                'data.eval=""',
+                "data.hold_out=none",
+                "--lang",
+                lang,
+            ]
+        )
+        == 0
+    )
     capsys.readouterr()
     assert main(["check", str(target), "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)["runs"]

@@ -27,9 +27,11 @@ def step(text: str) -> int:
 
 
 def verdicts(text: str) -> tuple[Verdict, ...]:
-    """Verdicts from their names, separated by commas."""
+    """Verdicts from their names, separated by commas; none at all would switch a gate off unseen."""
     known = {v.value: v for v in Verdict}
     names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError(tr("cli.check.verdict_none", known=", ".join(known)))
     for name in names:
         if name not in known:
             raise argparse.ArgumentTypeError(tr("cli.check.verdict_fault", name=name, known=", ".join(known)))

@@ -63,7 +63,7 @@ def _show(found: Checked, options: argparse.Namespace) -> None:
     if options.json:
         print_json(check_json(pairs, [(lost.path, lost.error) for lost in found.unreadable], __version__))
     elif options.md:
-        print("\n".join(to_markdown(diagnosis) for _, diagnosis in pairs), end="")
+        print("\n".join(to_markdown(diagnosis, run=run) for run, diagnosis in pairs), end="")
     elif options.html:
         if pairs:
             from doneness.workflows.report import write_overview  # it loads what reads recipes and data

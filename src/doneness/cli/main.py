@@ -18,6 +18,7 @@ from doneness.core import LANGUAGES, DonenessError, speaking, tr
 _COMMANDS = (demo, audit, plan, train, watch, check, compare, replay, probe, prune, report, figure)
 
 OK, FAULT, INTERRUPTED = 0, 2, 130
+_DEBUG = "DONENESS_DEBUG"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -61,6 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             # The reader (head, less) went away; what it wanted it has.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return OK
+        except Exception as error:
+            if os.environ.get(_DEBUG) == "1":
+                raise
+            # A traceback would end with exit code 1, which means that a run was judged.
+            message = " ".join(str(error).split()) or "-"
+            print(tr("cli.defect", kind=type(error).__name__, message=message), file=sys.stderr)
+            return FAULT
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from doneness.cli.console import console, print_json
 from doneness.config import load_recipe
@@ -86,7 +87,7 @@ def plan_view(planned: Planned) -> RenderableType:
         minutes = [part / 60 for part in planned.duration]
         text = tr("cli.plan.time_text", mid=minutes[0], low=minutes[1], high=minutes[2], rate=planned.rate.mid)
         table.add_row(tr("cli.plan.time"), text)
-    return Group(table, *_advice(planned))
+    return Group(table, *(Text(line.text()) for line in planned.lines), *_advice(planned))
 
 
 def _advice(planned: Planned) -> list[RenderableType]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 
 from rich.text import Text
 
 from doneness.cli.console import console
 from doneness.cli.live import LiveWatcher
-from doneness.config import dump_recipe, load_recipe
+from doneness.config import Recipe, dump_recipe, load_recipe
 from doneness.core import tr
 
 
@@ -24,13 +26,14 @@ def run(options: argparse.Namespace) -> int:
     recipe = load_recipe(options.recipe, options.overrides)
     if options.dry_run:
         print(dump_recipe(recipe), end="")
+        _say_held_out(recipe)
         return 0
     from doneness.workflows.check import check
     from doneness.workflows.train import train_run
 
     out = console()
     with LiveWatcher(out) as watcher:
-        trained = train_run(recipe, watcher)
+        trained = train_run(recipe, watcher, lambda line: out.print(Text(line.text())))
     if trained.already:
         out.print(Text(tr("cli.train.already", folder=recipe.run.folder)))
     _, diagnosis = check(recipe.run.folder)[0]
@@ -39,3 +42,13 @@ def run(options: argparse.Namespace) -> int:
         out.print(Text(diagnosis.advice.text()))
     out.print(Text(tr(f"cli.train.{trained.ending}", step=trained.run.last_step, folder=recipe.run.folder)))
     return 0
+
+
+def _say_held_out(recipe: Recipe) -> None:
+    """What would be held out of the training file; on standard error, since the output is the recipe."""
+    if recipe.data.eval or recipe.data.hold_out == "none" or not Path(recipe.data.train).is_file():
+        return
+    from doneness.workflows.rows import read_recipe_rows
+
+    for line in read_recipe_rows(recipe).lines:
+        print(line.text(), file=sys.stderr)

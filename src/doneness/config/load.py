@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 
 import tomli_w
 
+from doneness.config import explore
 from doneness.config.aliases import our_name
 from doneness.config.gain import parse_gain
 from doneness.config.schema import Recipe, StoppingSection
@@ -72,6 +73,7 @@ def build_recipe(
                 _put(values, section, key, value, faults, base)
     for text in overrides:
         _override(values, text, faults)
+    explore.fill(values)
     recipe = Recipe(**{name: cls(**values[name]) for name, cls in _SECTIONS.items()})
     faults += _conflicts(recipe)
     if faults:
@@ -156,7 +158,7 @@ def _resolve(value: str, base: Path) -> str:
 
 
 def _range_fault(value: Any, meta: Mapping[str, Any]) -> str | None:
-    if "choices" in meta and value not in meta["choices"]:
+    if "choices" in meta and not {*(value if isinstance(value, tuple) else (value,))} <= {*meta["choices"]}:
         return tr("config.choices", choices=", ".join(meta["choices"]))
     if isinstance(value, (str, tuple)):
         return tr("config.nul") if any("\0" in text for text in value) else None
@@ -176,7 +178,7 @@ def _conflicts(recipe: Recipe) -> list[str]:
     train, held_out = recipe.data.train, recipe.data.eval
     if train and held_out and _same(train, held_out):
         faults.append(tr("config.same_file"))
-    return faults + _stopping_conflicts(recipe.stopping)
+    return faults + _stopping_conflicts(recipe.stopping) + explore.faults(recipe)
 
 
 def _stopping_conflicts(asked: StoppingSection) -> list[str]:

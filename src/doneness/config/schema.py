@@ -13,6 +13,10 @@ class RunSection:
     """Folder of the run: journal, checkpoints, evaluations, report."""
     stage: str = field(default="sft", metadata={"choices": ("sft",)})
     """What is trained: sft (supervised fine-tuning)."""
+    mode: str = field(default="train", metadata={"choices": ("train", "explore")})
+    """train, or explore: a long run on query and value adapters at a learning rate of 8e-6 at most, to see the shape of
+    the curve. Left to itself it trains 10 epochs at a constant rate and notes decisions without obeying them. It is
+    marked everywhere, and none of its checkpoints is ever recommended."""
     seed: int = field(default=17, metadata={"low": 0, "high": 2**32 - 1})
     """Seeds data order, adapter initialisation and probe sampling."""
     threads: int = field(default=0, metadata={"low": 0})
@@ -54,7 +58,12 @@ class DataSection:
     train: str = ""
     """JSONL or JSON file of training rows."""
     eval: str = ""
-    """JSONL or JSON file of evaluation rows; never the training file."""
+    """JSONL or JSON file of evaluation rows; never the training file. Empty holds rows out of it, see hold_out."""
+    hold_out: str = field(default="auto", metadata={"choices": ("auto", "none")})
+    """Where eval is empty: auto holds rows out of the training file, by conversation, document or question and never by
+    row, with no near-duplicates across; none trains on all and evaluates nothing."""
+    hold_out_rows: int = field(default=0, metadata={"low": 0})
+    """Hold out about so many rows (a fifth at most); 0 means as many as show the smallest gain that matters."""
     max_length: int = field(default=1024, metadata={"low": 8})
     """Longest row in tokens, chat markup included."""
     on_empty: str = field(default="refuse", metadata={"choices": ("refuse", "skip")})
@@ -176,6 +185,15 @@ class CheckpointsSection:
 
 
 @dataclass(frozen=True)
+class HealthSection:
+    """What is measured of the training itself; it changes nothing in the result."""
+
+    every: int = field(default=10, metadata={"low": 0})
+    """Measure the first step and every so many: gradient norms, update-to-weight ratios, the size of LoRA, the gradient
+    noise scale, tokens a second, memory; and name the rows of every loss spike. 0 does none of it."""
+
+
+@dataclass(frozen=True)
 class ProbesSection:
     """What every checkpoint is asked."""
 
@@ -199,6 +217,9 @@ class ReportSection:
     """Language of terminal and report; auto asks the environment."""
     data_card: str = ""
     """Markdown file shown in the report's last section."""
+    trackers: tuple[str, ...] = field(default=(), metadata={"choices": ("tensorboard", "wandb", "trackio", "mlflow")})
+    """Trackers to tell as the run goes, through transformers' own integrations: losses, losses by span, the verdict
+    as a code and the gain left; W&B and Trackio raise an alert when the verdict changes. A list, or by commas."""
 
 
 @dataclass(frozen=True)
@@ -214,5 +235,6 @@ class Recipe:
     evaluation: EvaluationSection = field(default_factory=EvaluationSection)
     stopping: StoppingSection = field(default_factory=StoppingSection)
     checkpoints: CheckpointsSection = field(default_factory=CheckpointsSection)
+    health: HealthSection = field(default_factory=HealthSection)
     probes: ProbesSection = field(default_factory=ProbesSection)
     report: ReportSection = field(default_factory=ReportSection)

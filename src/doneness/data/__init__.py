@@ -1,5 +1,7 @@
 """Rows of supervised data: reading, near-duplicates, templates, subsets. No torch."""
 
+from doneness.data.eval_size import advised_rows, detectable
+from doneness.data.held_out import HeldOut, hold_out
 from doneness.data.near_duplicates import near_pairs, normalise, shingles, similarity
 from doneness.data.rows import Row, Rows, Turn, read_rows
 from doneness.data.select import stratified
@@ -7,13 +9,17 @@ from doneness.data.spans import Span, deciding, parse_spans, refuse_absent
 from doneness.data.templates import Template, follows, largest_template, skeletons
 
 __all__ = [
+    "HeldOut",
     "Row",
     "Rows",
     "Span",
     "Template",
     "Turn",
+    "advised_rows",
     "deciding",
+    "detectable",
     "follows",
+    "hold_out",
     "largest_template",
     "near_pairs",
     "normalise",

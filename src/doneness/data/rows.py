@@ -21,7 +21,11 @@ from doneness.data.shapes import Blank, Fault, turns_of
 Problem = tuple[int, Message]
 
 _LABELS = ("label", "final_decision")
-_CLUSTERS = ("cluster", "conversation_id", "dialogue_id", "conversation", "document_id", "doc_id", "document")
+_CLUSTERS = (
+    "cluster", "conversation_id", "dialogue_id", "conversation", "document_id", "doc_id", "document", "doc",
+    "question_id",
+)  # fmt: skip
+_SOURCES = ("source", "dataset", "category")
 _LONGEST = 80  # characters of a name
 
 
@@ -42,10 +46,11 @@ class Row:
         turns: the conversation.
         line: line in a JSONL file, or place in a JSON array; both from 1.
         kind: what sort of example it is ("fact", "unknowable", "emergency", …), where the row says.
-        source: where its content comes from, where the row says.
+        source: where its content comes from, where the row says ("source", "dataset" or "category").
         topic: what it is about, where the row says.
         label: the label as the row itself names it ("label" or "final_decision").
-        cluster: the conversation or document it belongs to, where the row says; rows of one are not independent.
+        cluster: the conversation, document or question it belongs to, where the row says; rows of one are not
+            independent.
     """
 
     id: str
@@ -149,8 +154,8 @@ def _named(
             while name in taken or name in own:
                 name += "'"
         taken.add(name)
-        labels = {key: _text(item.get(key)) for key in ("kind", "source", "topic")}
-        marks = {"label": _first_text(item, _LABELS), "cluster": _cluster(item)}
+        labels = {key: _text(item.get(key)) for key in ("kind", "topic")}
+        marks = {"label": _first_text(item, _LABELS), "cluster": _cluster(item), "source": _first_text(item, _SOURCES)}
         rows.append(Row(name, turns, line, **labels, **marks))
     return tuple(rows), tuple(renamed)
 

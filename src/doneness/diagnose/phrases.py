@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from doneness.core import Action, Finding, Message, Status, Verdict, say
 from doneness.diagnose import special
 from doneness.diagnose.case import Case
@@ -74,6 +76,8 @@ def _headline(talk: Talk) -> Message:
 
 def advice(talk: Talk) -> Message | None:
     """What to do next."""
+    if talk.case.run.exploratory and talk.verdict not in (Verdict.BROKEN, Verdict.DIVERGED):
+        return say("diagnose.advice.explore")
     told = special.advice(talk.case, talk.found, talk.verdict)
     if told is not None:
         return told
@@ -190,8 +194,9 @@ def _why_undecided(talk: Talk) -> Message:
     if talk.found["CV06"].status is Status.UNSURE:
         return talk.found["CV06"].message
     best = int(talk.case.loss.argmin())
-    if talk.case.recovering and best < talk.case.loss.size - 1 and not talk.case.warming_up:
-        lowest = float(talk.case.loss[best])
+    lowest = float(talk.case.loss[best])
+    above = float(talk.case.loss[best + 1 :].min(initial=np.inf)) - lowest > talk.case.epsilon
+    if talk.case.recovering and above and best < talk.case.loss.size - 1 and not talk.case.warming_up:
         share = (float(talk.case.loss[-1]) - lowest) / (abs(lowest) or 1.0)
         return say("diagnose.undecided.recovering", step=int(talk.case.step[best]), share=share)
     return talk.found["CV04"].message

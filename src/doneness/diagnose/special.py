@@ -18,6 +18,7 @@ Found = Mapping[str, Finding]
 _OUTCOMES = {
     "rising": (Verdict.LEARNING, Action.CONTINUE),
     "plateau": (Verdict.CONVERGED, Action.STOP),
+    "watched": (Verdict.CONVERGED, Action.STOP),
     "over": (Verdict.OVERFITTING, Action.STOP),
     "no_signal": (Verdict.CONVERGED, Action.STOP),
     "collapsed": (Verdict.DIVERGED, Action.STOP),

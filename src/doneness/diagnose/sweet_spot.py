@@ -16,6 +16,7 @@ from doneness.runs import Checkpoint
 Floats = NDArray[np.float64]
 _SURE = 1.645
 _LUCKY, _DIPS = 4.0, 3  # robust sds below the curve; how many at most
+_LIFTED = 2.5  # robust sds of a move
 _AFTER, _MOST_NOISE = 2, 0.03  # evaluations after the best; of the loss
 _LEAST_COURSE, _MOST_COURSE = 8, 120  # evaluations: fewer show no course, more are enough to smooth
 
@@ -31,7 +32,8 @@ class Recommendation:
             best) of them. 0, without a checkpoint, is the base model.
         checkpoint: its name or path, None where none is known.
         best_kept: whether the best step itself has a checkpoint; None where no checkpoint is known.
-        lacking: why there is no step: "gone" (no evaluated checkpoint is on disk) or "barred".
+        lacking: why there is no step: "gone" (no evaluated checkpoint is on disk), "barred" or "explore" (the run was
+            trained to see its curve alone).
     """
 
     spot: SweetSpot
@@ -53,6 +55,8 @@ def recommend(case: Case, barred: Collection[int] = ()) -> Recommendation | None
     spot = sweet_spot(case)
     if spot is None:
         return None
+    if case.run.exploratory:
+        return Recommendation(spot, None, None, None, "explore")
     if spot.first == 0:
         # The base model ties with the best: nothing that was trained is worth keeping on this evidence.
         return Recommendation(spot, 0, None, None)
@@ -180,7 +184,7 @@ def _best(step: NDArray[np.int64], loss: Floats) -> int:
         # Weights fall with distance in log(step): a far neighbour on a steep curve says little.
         gap = np.diff(np.log1p(step.astype(np.float64)))
         width = max(float(np.median(gap[-max(3, loss.size // 2) + 1 :])), 1e-9)
-        weight = np.exp(-0.5 * (gap / width) ** 2)
+        weight = np.exp(-0.5 * (gap / width) ** 2) * ~_jumps(smooth)
         total, count = smooth.copy(), np.ones(loss.size)
         total[1:] += weight * smooth[:-1]
         total[:-1] += weight * smooth[1:]
@@ -209,8 +213,36 @@ def _without_dips(step: NDArray[np.int64], loss: Floats) -> Floats:
         lowest = int(np.argmin(residual))
         if residual[lowest] > -_LUCKY * spread or lowest != int(np.argmin(clean)):
             break
+        if _sunk(clean, lowest) <= _LUCKY * spread:
+            break  # where a fall had come to before something lifted the curve, and no dip
         clean[lowest] = float(np.interp(step[lowest], np.delete(step, lowest), np.delete(clean, lowest)))
     return clean
+
+
+def _jumps(loss: Floats) -> NDArray[np.bool_]:
+    """Where something lifts the curve from one evaluation to the next; shape (k − 1,).
+
+    A step up by far more than is usual here, and not the way back up from a dip.
+    """
+    moved = np.diff(loss)
+    if loss.size < _LEAST_COURSE:
+        return np.zeros(moved.size, dtype=np.bool_)
+    # What is usual late: early on everything moves far.
+    usual = 1.4826 * float(np.median(np.abs(moved[-max(3, moved.size // 2) :])))
+    before = np.concatenate([[0.0], moved[:-1]])
+    return np.asarray((moved > _LIFTED * usual) & (-before < moved / 2.0), dtype=np.bool_)
+
+
+def _sunk(loss: Floats, row: int) -> float:
+    """How far an evaluation lies below both neighbours, and below where either side was heading."""
+    if row in (0, loss.size - 1):
+        return 0.0
+    heading = [loss[row - 1], loss[row + 1]]
+    if row > 1:
+        heading.append(2.0 * loss[row - 1] - loss[row - 2])
+    if row < loss.size - 2:
+        heading.append(2.0 * loss[row + 1] - loss[row + 2])
+    return float(min(heading) - loss[row])
 
 
 def _name(checkpoint: Checkpoint) -> str:

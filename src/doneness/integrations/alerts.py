@@ -1,14 +1,14 @@
-"""Tells the trackers that are running already of a changed verdict; none is ever imported from here.
+"""Tells the trackers that are running already of verdicts and of our numbers; none is ever imported from here.
 
-TensorBoard and MLflow are told nothing: the Trainer's own reporters stand before any callback of
-the user's and have sent a row of logs before it could be added to.
+TensorBoard has no run that could be asked for: a callback that knows its Trainer tells it through the Trainer's own
+integrations instead, see `DonenessCallback.report_through`.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from doneness.core import StopDecision, Verdict, tr
@@ -37,6 +37,11 @@ def summarise(decision: StopDecision) -> None:
     """Keep the newest verdict and forecast gain in the summary of an active W&B run; never an exception."""
     gain = next((f.value for f in decision.findings if f.code == _FORECAST), None)
     _each({"wandb": _wandb_summary}, decision.verdict.value, gain, decision.step)
+
+
+def record(row: Mapping[str, float], step: int) -> None:
+    """Log our numbers at `step` in active runs of W&B, Trackio and MLflow; never an exception."""
+    _each(_RECORDS, dict(row), step)
 
 
 def _each(senders: dict[str, Callable[..., None]], *told: Any) -> None:
@@ -69,4 +74,22 @@ def _wandb_summary(module: Any, verdict: str, gain: float | None, step: int | No
     run.summary.update({f"doneness/{name}": value for name, value in told.items() if value is not None})
 
 
+def _wandb_row(module: Any, row: dict[str, float], step: int) -> None:
+    # The Trainer's own integration makes this name the x-axis of everything.
+    if getattr(module, "run", None) is not None:
+        module.log(row | {"train/global_step": step})
+
+
+def _trackio_row(module: Any, row: dict[str, float], step: int) -> None:
+    current = getattr(getattr(module, "context_vars", None), "current_run", None)
+    if current is not None and current.get() is not None:
+        module.log(row | {"train/global_step": step})
+
+
+def _mlflow_row(module: Any, row: dict[str, float], step: int) -> None:
+    if module.active_run() is not None:
+        module.log_metrics(row, step=step)
+
+
+_RECORDS: dict[str, Callable[..., None]] = {"wandb": _wandb_row, "trackio": _trackio_row, "mlflow": _mlflow_row}
 _ALERTS: dict[str, Callable[..., None]] = {"wandb": _wandb, "trackio": _trackio}

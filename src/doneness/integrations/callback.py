@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
 from doneness.core import Action, DonenessError, StopDecision, tr
+from doneness.data import parse_spans
+from doneness.health import EVERY
 from doneness.integrations import together
-from doneness.integrations.alerts import alert, summarise
+from doneness.integrations.alerts import alert, record, summarise
 from doneness.integrations.facts import facts_of, is_preference
 from doneness.integrations.guard import Guard, guarded
+from doneness.integrations.health import Measuring
 from doneness.integrations.logged import Measured, measured, trained
 from doneness.integrations.monitor import Evaluation, Monitor
-from doneness.integrations.noting import obeys, rule_of
+from doneness.integrations.noting import every_of, obeys, rule_of
 from doneness.integrations.scoring import Asked, Scoring
+from doneness.integrations.target_spans import TargetSpans
+from doneness.models.reporters import report
 from doneness.runs import ExampleLosses
 from doneness.stopping import StopRule
+from doneness.stopping.tracked import of_decision
 
 logger = logging.getLogger("doneness")
 
@@ -46,6 +53,9 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
         gain: float | None = None,
         every_eval: bool = True,
         alerts: bool = True,
+        trackers: bool = True,
+        health: int = EVERY,
+        spans: Sequence[str] = (),
     ) -> None:
         """Say where and how.
 
@@ -57,20 +67,35 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
             every_eval: where a pass of our own is needed, make it at every evaluation; False: only at those
                 that a checkpoint is saved at.
             alerts: tell W&B and Trackio of a changed verdict, where they run.
+            trackers: log the verdict as a code and the gain left at every evaluation, in W&B, Trackio and MLflow where
+                they run; after `report_through`, in whatever the Trainer reports to.
+            health: measure gradients, updates, adapters, noise, pace and memory at the first step and every so many,
+                and name the rows of loss spikes; 0 does none of it.
+            spans: target tokens to sum apart: label, explanation, reasoning, name=/pattern/ or name=json:field.
+                Where there is a label, it decides.
 
         Raises:
-            DonenessError: on_stop or gain is none of these.
+            DonenessError: on_stop, gain, health or one of spans is none of these.
         """
         self.rule = rule_of(rule, gain)
         self.folder = None if folder is None else Path(folder)
         self.obey, self.every_eval, self.alerts = obeys(on_stop), every_eval, alerts
+        self.health = every_of(health)
+        self.trackers, self.spans = trackers, tuple(spans)
+        parse_spans(self.spans)  # a slip is told here, not when training begins
+        self._trainer: Any = None
         self.decision: StopDecision | None = None
         self.stopped, self.on = False, False
         self.guard = Guard()
         self._scoring: Scoring | None = None
+        self._measuring: Measuring | None = None
         self._facts: dict[str, Any] = {}
         self._main: str | None = None
         self._saved = -1
+
+    def report_through(self, trainer: Any) -> None:
+        """Log our numbers through what `trainer` reports to (`report_to`), TensorBoard among it."""
+        self._trainer = trainer
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Open the run folder on the first process, and listen on all of them."""
@@ -78,10 +103,12 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
         self.stopped, self.decision, self._main, self._saved = False, None, None, -1
         step, reason = int(state.global_step), None
         try:
-            self._scoring = Scoring(model, _unwrapped(model), self.guard)
+            spans = TargetSpans(kwargs.get("processing_class"), self.spans)
+            self._scoring = Scoring(model, _unwrapped(model), self.guard, spans)
             self._facts = facts_of(args, state, model, kwargs.get("train_dataloader"))
             if state.is_world_process_zero:
                 self._open(args, step)
+                self._measure(args, model, step)
         except Exception as error:
             reason = str(error) if isinstance(error, DonenessError) else f"{type(error).__name__}: {error}"
         self.on = together.agreed(reason, state.is_world_process_zero)
@@ -91,12 +118,36 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
     @guarded
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         """Record a row of training logs; evaluations and the closing summary are none."""
-        if self.guard.monitor is not None and logs and "loss" in logs:
-            self.guard.monitor.log_train(int(state.global_step), **trained(logs))
+        if self.guard.monitor is None or not logs or "loss" not in logs:
+            return
+        more: dict[str, Any] = {}
+        if self._measuring is not None and self._measuring.on:
+            more = {**self._measuring.counted(), "rows": self._measuring.rows(kwargs.get("train_dataloader"))}
+        self.guard.monitor.log_train(int(state.global_step), **{**trained(logs), **more})
+
+    @guarded
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """A step begins."""
+        if self._measuring is not None:
+            self._measuring.step_begin(int(state.global_step) + 1)
+
+    @guarded
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, optimizer: Any = None, **kwargs: Any) -> None:
+        """Gradients are whole, and clipped already."""
+        if self._measuring is not None:
+            self._measuring.before_update(int(state.global_step) + 1, optimizer)
+
+    @guarded
+    def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """The weights have moved."""
+        if self._measuring is not None:
+            self._measuring.after_update(int(state.global_step) + 1)
 
     @guarded
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """What was heard before a training step belongs to no evaluation."""
+        """What was measured of the step is recorded; what was heard before belongs to no evaluation."""
+        if self._measuring is not None:
+            self._measuring.step_end(int(state.global_step), float(state.epoch or 0.0))
         if self._scoring is not None:
             self._scoring.capture.forget()
 
@@ -115,6 +166,7 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
     @guarded
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
         """Record the evaluation, decide, and have every process stop where that was decided."""
+        self._pause()
         step, told = int(state.global_step), measured(metrics or {})
         self._main = self._main or told.name
         rows, facts = self._rows(args, step, control, told, kwargs.get("eval_dataloader"))
@@ -124,6 +176,8 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
                 self.decision = self.guard.monitor.evaluated(step, found)
                 if self.alerts:
                     summarise(self.decision)
+                if self.trackers:
+                    self._report(step)
         self.decision = together.from_first(self.decision)
         decided = self.decision
         if told.name == self._main and decided is not None and decided.action is Action.STOP and not self.stopped:
@@ -141,6 +195,7 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
     @guarded
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """A checkpoint is there."""
+        self._pause()
         place = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         if self.guard.monitor is not None and place.is_dir() and self._saved != state.global_step:
             self.guard.monitor.log_checkpoint(int(state.global_step), place)
@@ -157,20 +212,39 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
     def _open(self, args: Any, step: int) -> None:
         told = (alert,) if self.alerts else ()
         folder = self.folder or Path(args.output_dir) / "doneness"
-        monitor = Monitor(folder, rule=self.rule, meta=self._facts, on_change=told)
+        monitor = Monitor(folder, rule=self.rule, meta=self._facts, on_change=told, spikes=self.health > 0)
         self.guard.monitor = monitor
         if monitor.last_step > step or (step > 0 and monitor.last_step > 0):
             monitor.resume(step)
         if monitor.checkpoint_at(step):
             self._saved = step
 
+    def _measure(self, args: Any, model: Any, step: int) -> None:
+        """Begin to measure, where asked to; that this cannot be done is no reason not to record the run."""
+        with self.guard.at("health", step):
+            if self.health and self.guard.monitor is not None:
+                self._measuring = Measuring(_unwrapped(model), self.health, self.guard.monitor, self.guard, args)
+
+    def _pause(self) -> None:
+        if self._measuring is not None:
+            self._measuring.paused()
+
+    def _report(self, step: int) -> None:
+        row = of_decision(self.decision)
+        if self._trainer is None:
+            record(row, step)
+        else:
+            report(self._trainer, row)
+
     def _let_go(self) -> None:
         self.on = False
+        if self._measuring is not None:
+            self._measuring.remove()
         if self._scoring is not None:
             self._scoring.remove()
         if self.guard.monitor is not None:
             self.guard.monitor.let_go()
-        self._scoring, self.guard = None, Guard()
+        self._scoring, self._measuring, self.guard = None, None, Guard()
 
     def _obey(self, control: Any) -> None:
         if self.stopped:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from doneness.integrations.scored import Kind, Row, Unusable, kind_of, rows_of_batch
+from doneness.integrations.target_spans import TargetSpans
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Heard:
 class Capture:
     """The hook on one model, and what it has heard since the last evaluation."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, spans: TargetSpans | None = None) -> None:
+        self.spans = spans
         self.kind: Kind = kind_of(model)
         self.model = model
         self.on = True
@@ -73,10 +75,10 @@ class Capture:
         if module.training or not self.on:
             return
         try:
-            rows = rows_of_batch(self.kind, kwargs, output)
+            rows = rows_of_batch(self.kind, kwargs, output, self.spans)
             # Several calls in one batch are replicas on several devices, or the same rows again for a metric.
-            known = {name for name, _, _ in self._now}
-            if not self._now_heard or any(name not in known for name, _, _ in rows):
+            known = {row.name for row in self._now}
+            if not self._now_heard or any(row.name not in known for row in rows):
                 self._now += rows
             self._now_heard = True
         except Unusable as reason:

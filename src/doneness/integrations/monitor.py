@@ -16,8 +16,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from doneness.core import Action, DonenessError, StopDecision, tr
+from doneness.health import SpikeRule, spike_record
 from doneness.integrations.given import metrics_of, number_of, rows_of, step_of
 from doneness.runs import ExampleLosses, Recorder, Run, save_examples
+from doneness.runs.journal import number
 from doneness.runs.readers.journal import main_set
 from doneness.stopping import EvidenceRule, StopRule
 
@@ -70,6 +72,7 @@ class Monitor:
         rule: StopRule | None = None,
         meta: Mapping[str, Any] | None = None,
         on_change: Iterable[OnChange] = (),
+        spikes: bool = True,
     ) -> None:
         """Open a run folder; one with a journal is gone on with, see `resume`.
 
@@ -80,6 +83,7 @@ class Monitor:
             rule: what decides; by default EvidenceRule().
             meta: further facts (method, model, seed, vocab_size, warmup_steps, …).
             on_change: called with decision and run when the verdict changes, and when a stop is advised at first sight.
+            spikes: record training losses that stand far above those before them, with their rows.
 
         Raises:
             StorageError: the folder cannot be written.
@@ -89,7 +93,7 @@ class Monitor:
         self.rule: StopRule = EvidenceRule() if rule is None else rule
         self._on_change = tuple(on_change)
         self._recorder: Recorder | None = Recorder(self.folder)
-        self._longest = 0.0
+        self._longest, self._spiking = 0.0, spikes
         self._restore()
         facts = {"planned_steps": planned_steps, "steps_per_epoch": steps_per_epoch, **(meta or {})}
         self._per_epoch = steps_per_epoch
@@ -106,6 +110,7 @@ class Monitor:
         tokens: int | None = None,
         targets: int | None = None,
         metrics: Mapping[str, float] | None = None,
+        rows: Sequence[Any] | Callable[[], Sequence[Any]] | None = None,
     ) -> None:
         """Record a step (log it before the evaluation at the same step).
 
@@ -116,6 +121,7 @@ class Monitor:
             epoch: passes over the data; by default from steps_per_epoch.
             tokens, targets: tokens and target tokens seen since the beginning, padding apart.
             metrics: anything else to keep, by name.
+            rows: names of the rows since the last record, or what gives them; kept only where the loss is a spike.
 
         Raises:
             DonenessError: a value is no number, or the step lies before the last one logged.
@@ -126,8 +132,22 @@ class Monitor:
         data |= {name: number_of(name, value) for name, value in given.items() if value is not None}
         seen = {"tokens": tokens, "targets": targets}
         counts = {name: number_of(name, value) for name, value in seen.items() if value is not None}
-        further = metrics_of(metrics)
+        further, first = metrics_of(metrics), min(self._reached.get("train", 0) + 1, at)
         self._write("train", at, **data, **self._position(at, epoch), **counts, **_if_any(metrics=further))
+        spike = self._spikes.judge(data["loss"]) if self._spiking else None
+        if spike is not None:
+            self._write("spike", at, **spike_record(spike, first, rows))
+
+    def log_health(self, step: int, found: Mapping[str, Any], epoch: float | None = None) -> None:
+        """Record what was measured of the training itself: numbers, or numbers by name, by what they measure.
+
+        Args:
+            step: optimizer steps done.
+            found: "grad", "update", "lora", … as `doneness.health.HealthWatch` gives them, or your own.
+            epoch: passes over the data.
+        """
+        at = step_of(step)
+        self._write("health", at, **{**self._position(at, epoch), **found})
 
     def log_eval(
         self,
@@ -185,6 +205,10 @@ class Monitor:
         """Go on from `step`: what was recorded after it is superseded; nothing is deleted."""
         self._open.resume(step_of(step))
         self._restore()
+
+    def last(self, kind: str) -> dict[str, Any] | None:
+        """The newest record of a kind in force; None where there is none."""
+        return self._open.last(kind)
 
     @property
     def decision(self) -> StopDecision | None:
@@ -279,6 +303,7 @@ class Monitor:
             self._note(record["kind"], record["step"], record)
         # Seconds of training, pauses between sessions apart.
         self._before, self._begun = self._longest, time.monotonic()
+        self._spikes = SpikeRule(number(r.get("loss")) for r in self._open.records if r["kind"] == "train")
 
     def _forward(self, kind: str, step: Any, name: str | None = None) -> int:
         at, last = step_of(step), self._reached.get(_column(kind, name), 0)

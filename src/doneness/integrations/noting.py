@@ -50,3 +50,14 @@ def obeys(on_stop: str) -> bool:
     if on_stop not in ("stop", "note"):
         raise DonenessError(tr("integrations.on_stop", value=repr(on_stop)))
     return on_stop == "stop"
+
+
+def every_of(health: int) -> int:
+    """Steps between two measurements; 0 for none.
+
+    Raises:
+        DonenessError: no whole number from 0 on.
+    """
+    if isinstance(health, bool) or not isinstance(health, int) or health < 0:
+        raise DonenessError(tr("integrations.health", value=repr(health)))
+    return health

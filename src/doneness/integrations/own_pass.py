@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from doneness.integrations.scored import Kind, Row, Unusable, rows_of_batch
+from doneness.integrations.target_spans import TargetSpans
 from doneness.models import require
 
 _MOST_ROWS = 8  # at once: the logits of a whole batch are held
 
 
-def score_rows(model: Any, kind: Kind, loader: Any, batch_size: int, share: tuple[int, int]) -> list[Row]:
+def score_rows(
+    model: Any, kind: Kind, loader: Any, batch_size: int, share: tuple[int, int], spans: TargetSpans | None = None
+) -> list[Row]:
     """Score the rows rank, rank + world, … of the loader's data set with its own collator.
 
     Every process scores as many batches, repeating rows where the set does not come out even, so
@@ -25,6 +28,7 @@ def score_rows(model: Any, kind: Kind, loader: Any, batch_size: int, share: tupl
         loader: the evaluation's data loader.
         batch_size: rows at once, at most 8.
         share: rank and number of processes.
+        spans: also sum by these.
 
     Raises:
         Unusable: no rows by number, no labels in them, or no logits.
@@ -40,18 +44,20 @@ def score_rows(model: Any, kind: Kind, loader: Any, batch_size: int, share: tupl
     found: list[Row] = []
     with _judging(model):
         for at in range(0, len(mine), size):
-            found += _batch(model, kind, [dataset[i] for i in mine[at : at + size]], loader.collate_fn, device)
+            batch = _collated([dataset[i] for i in mine[at : at + size]], loader.collate_fn, device)
+            # Without labels a fused loss has nothing to fuse and the logits come out; decoders are led by them.
+            asked = batch if kind.encoder else {k: v for k, v in batch.items() if k != "labels"}
+            answer = model(**asked, use_cache=False) if kind.shifted else model(**asked)
+            found += rows_of_batch(kind, batch, answer, spans)
     return found
 
 
-def _batch(model: Any, kind: Kind, rows: Sequence[Any], collate: Any, device: Any) -> list[Row]:
+def _collated(rows: Sequence[Any], collate: Any, device: Any) -> dict[str, Any]:
     torch = require("torch")
     batch = {k: v.to(device) if torch.is_tensor(v) else v for k, v in dict(collate(list(rows))).items()}
     if batch.get("labels") is None:
         raise Unusable("no_row_labels")
-    # Without labels a fused loss has nothing to fuse and the logits come out; decoders are led by them.
-    asked = batch if kind.encoder else {k: v for k, v in batch.items() if k != "labels"}
-    return rows_of_batch(kind, batch, model(**asked, use_cache=False) if kind.shifted else model(**asked))
+    return batch
 
 
 @contextmanager

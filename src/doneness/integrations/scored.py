@@ -9,18 +9,29 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from doneness.integrations.target_spans import TargetSpans
 from doneness.models import require
 
 IGNORED = -100
 # Numbers of logits taken to float32 at once: 64 Mi floats are 256 MB.
 _AT_ONCE = 64 * 1024 * 1024
 
-Row = tuple[str, float, int]
+
+class Row(NamedTuple):
+    """A row that was scored: its identity, summed NLL in nats, target tokens; and both by span."""
+
+    name: str
+    nll: float
+    tokens: int
+    spans: Mapping[str, tuple[float, int]] = MappingProxyType({})
+
+
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
@@ -61,7 +72,7 @@ def kind_of(model: Any) -> Kind:
     return Kind(False if encoder else shifted, encoder, pad if isinstance(pad, int) else None)
 
 
-def rows_of_batch(kind: Kind, inputs: Mapping[str, Any], output: Any) -> list[Row]:
+def rows_of_batch(kind: Kind, inputs: Mapping[str, Any], output: Any, spans: TargetSpans | None = None) -> list[Row]:
     """Identity, summed NLL (nats) and target tokens of each row of a batch that has targets.
 
     Sequences packed into one row are told apart where position_ids restart or the attention mask
@@ -71,6 +82,7 @@ def rows_of_batch(kind: Kind, inputs: Mapping[str, Any], output: Any) -> list[Ro
         kind: of the model.
         inputs: what it was called with; labels of shape (rows,) are classes, of shape (rows, length) tokens.
         output: what it answered: logits, or TRL's log_probs with label_mask.
+        spans: also sum by these, where targets are tokens.
 
     Raises:
         Unusable: there are no labels, no logits, or labels of a kind without a likelihood.
@@ -90,14 +102,14 @@ def rows_of_batch(kind: Kind, inputs: Mapping[str, Any], output: Any) -> list[Ro
     if kind.shifted is None or (not kind.encoder and wanted.shape != ids.shape):
         raise Unusable("other_kind")
     if not kind.shifted:
-        return _unshifted(kind, ids, wanted, there, output)
+        return _unshifted(kind, ids, wanted, there, output, spans)
     first = _first(inputs, there)
     wanted = np.where(there & ~first, wanted, IGNORED)
     part = np.cumsum(first).reshape(first.shape) - 1
     row, place = np.nonzero(wanted != IGNORED)
     values = _values(output, row, place - 1, wanted[row, place], ids.shape[1])
     names = [_hash(ids[r, p], wanted[r, p]) for r, p in _members(part, there)]
-    return _summed(names, part[row, place], values)
+    return _summed(names, part[row, place], values, spans, wanted[row, place])
 
 
 def _classes(ids: Ints, wanted: Ints, there: Bools, output: Any) -> list[Row]:
@@ -110,7 +122,7 @@ def _classes(ids: Ints, wanted: Ints, there: Bools, output: Any) -> list[Row]:
     return _summed(names, row, values)
 
 
-def _unshifted(kind: Kind, ids: Ints, wanted: Ints, there: Bools, output: Any) -> list[Row]:
+def _unshifted(kind: Kind, ids: Ints, wanted: Ints, there: Bools, output: Any, spans: TargetSpans | None) -> list[Row]:
     logits = _field(output, "logits")
     if logits is None:
         raise Unusable("no_logits")
@@ -122,7 +134,7 @@ def _unshifted(kind: Kind, ids: Ints, wanted: Ints, there: Bools, output: Any) -
     values = _entropies(logits, row, place, wanted[row, place])
     aim = [w[w != IGNORED] if kind.encoder else w[keep] for w, keep in zip(wanted, there, strict=True)]
     names = [_hash(tokens[keep], w) for tokens, keep, w in zip(ids, there, aim, strict=True)]
-    return _summed(names, row, values)
+    return _summed(names, row, values, spans if kind.encoder else None, wanted[row, place])
 
 
 def _there(kind: Kind, inputs: Mapping[str, Any], ids: Ints, wanted: Ints) -> Bools:
@@ -192,10 +204,26 @@ def _entropies(logits: Any, row: Ints, place: Ints, wanted: Ints) -> NDArray[np.
     return np.concatenate(found)
 
 
-def _summed(names: list[str], part: Ints, values: NDArray[np.float64]) -> list[Row]:
+def _summed(
+    names: list[str],
+    part: Ints,
+    values: NDArray[np.float64],
+    spans: TargetSpans | None = None,
+    targets: Ints | None = None,
+) -> list[Row]:
     nll = np.bincount(part, weights=values, minlength=len(names))
     tokens = np.bincount(part, minlength=len(names))
-    return [(name, float(nll[i]), int(tokens[i])) for i, name in enumerate(names) if tokens[i]]
+    rows = [Row(name, float(nll[i]), int(tokens[i])) for i, name in enumerate(names)]
+    if spans is not None and targets is not None:
+        ends = np.cumsum(tokens)
+        # Targets stand row after row: a part's own are together.
+        for i in np.flatnonzero(tokens).tolist():
+            own = slice(int(ends[i] - tokens[i]), int(ends[i]))
+            places = spans.of(names[i], targets[own])
+            rows[i] = rows[i]._replace(
+                spans={span: (float(values[own][list(at)].sum()), len(at)) for span, at in places.items()}
+            )
+    return [row for row in rows if row.tokens]
 
 
 def _hash(tokens: Ints, labels: Ints) -> str:

@@ -12,6 +12,7 @@ from doneness.integrations.capture import Capture
 from doneness.integrations.guard import Guard
 from doneness.integrations.own_pass import score_rows
 from doneness.integrations.scored import Row, Unusable
+from doneness.integrations.target_spans import TargetSpans
 from doneness.runs import ExampleLosses
 
 logger = logging.getLogger("doneness")
@@ -49,15 +50,16 @@ class Scoring:
         capture: what listens.
     """
 
-    def __init__(self, model: Any, heard: Any, guard: Guard) -> None:
+    def __init__(self, model: Any, heard: Any, guard: Guard, spans: TargetSpans | None = None) -> None:
         """Begin to listen.
 
         Args:
             model: as it is called for a pass of our own.
             heard: the module inside that is called with labels.
             guard: catches what goes wrong; the process that has the monitor speaks.
+            spans: also sum by these.
         """
-        self.capture = Capture(heard)
+        self.capture = Capture(heard, spans)
         self._model, self._guard = model, guard
         self._able, self._said = True, False
 
@@ -99,7 +101,8 @@ class Scoring:
     def _scored(self, asked: Asked) -> _Part:
         self.capture.on = False
         try:
-            return score_rows(self._model, self.capture.kind, asked.loader, asked.batch_size, together.share()), ""
+            capture, mine = self.capture, together.share()
+            return score_rows(self._model, capture.kind, asked.loader, asked.batch_size, mine, capture.spans), ""
         except Unusable as reason:
             return None, reason.key
         except Exception as error:

@@ -11,7 +11,7 @@ import numpy as np
 from doneness.core import tr
 from doneness.integrations.scored import Row
 from doneness.models import require
-from doneness.runs import ExampleLosses
+from doneness.runs import ExampleLosses, SpanLosses
 
 logger = logging.getLogger("doneness")
 
@@ -69,15 +69,26 @@ def merged(step: int, parts: Iterable[list[Row]], known: int | None) -> tuple[Ex
     """
     processes = [list(part) for part in parts]
     total = sum(map(len, processes))
-    rows = {name: (nll, tokens) for part in reversed(processes) for name, nll, tokens in reversed(part)}
-    if not rows:
+    found = {row.name: row for part in reversed(processes) for row in reversed(part)}
+    if not found:
         return None, None
-    names = sorted(rows)
-    nll, tokens = zip(*(rows[name] for name in names), strict=True)
-    losses = ExampleLosses(step, np.array(names, dtype=np.str_), np.array(nll), np.array(tokens, dtype=np.int64))
+    names = sorted(found)
+    rows = [found[name] for name in names]
+    losses = ExampleLosses(
+        step,
+        np.array(names, dtype=np.str_),
+        np.array([row.nll for row in rows]),
+        np.array([row.tokens for row in rows], dtype=np.int64),
+        {name: _of_span(rows, name) for name in dict.fromkeys(name for row in rows for name in row.spans)},
+    )
     truly = total if len(processes) == 1 else known
     # Rows without targets and packed rows: the data set's own length says nothing then.
     return losses, None if truly is None or truly > total or truly < len(names) else truly - len(names)
+
+
+def _of_span(rows: list[Row], name: str) -> SpanLosses:
+    told = [row.spans.get(name, (0.0, 0)) for row in rows]
+    return SpanLosses(np.array([nll for nll, _ in told]), np.array([tokens for _, tokens in told], dtype=np.int64))
 
 
 def _spread() -> Any:

@@ -20,7 +20,10 @@ from doneness.runs import ExampleLosses, SpanLosses
 
 # Logits held at once, in numbers: 64 Mi floats are 256 MB.
 _LOGITS = 64 * 1024 * 1024
-_MOST_SORTS = 12  # of sources or turns; of more each has too few rows to say anything
+_MOST_SORTS = 12  # of sources, turns or labels; of more each has too few rows to say anything
+_LEAST = 5  # rows of a sort that is named, where there are more than a dozen
+_OTHER = "other"
+_LATER = 3  # from the third answer of a conversation on they count as one sort
 
 
 def example_losses(
@@ -91,12 +94,25 @@ def _sorting(rows: Sequence[Encoded]) -> tuple[NDArray[np.str_] | None, dict[str
     # A row of no named conversation is its own.
     cluster = np.array([row.cluster or f"row {row.id}" for row in rows], dtype=np.str_) if known else None
     sorts = {
-        "source": [row.source or "" for row in rows],
-        "turn": [str(row.turn) for row in rows],
+        "source": _largest([row.source or "" for row in rows]),
+        "turn": [str(min(row.turn, _LATER)) for row in rows],
         "label": [row.label or "" for row in rows],
     }
     groups = {name: np.array(s, dtype=np.str_) for name, s in sorts.items() if 1 < len(set(s)) <= _MOST_SORTS}
     return cluster, groups
+
+
+def _largest(sorts: list[str]) -> list[str]:
+    """The largest sorts by their names, the rest as "other", a dozen in all; equals by name.
+
+    Of more than a dozen only those of five rows are named: a source of its own for each row sorts nothing.
+    """
+    count = Counter(sorts)
+    if len(count) <= _MOST_SORTS:
+        return sorts
+    order = sorted(count.items(), key=lambda item: (-item[1], item[0]))[: _MOST_SORTS - 1]
+    named = {name for name, size in order if size >= _LEAST}
+    return [name if name in named else _OTHER for name in sorts]
 
 
 def _batches(rows: Sequence[Encoded], order: list[int], size: int, vocab: int) -> list[list[int]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from doneness.data import Span
 
 Range = tuple[int, int]
 
@@ -27,12 +29,33 @@ def spans_of(
     """
     if not any(ranges.values()):
         return dict.fromkeys(ranges, ())
-    places = token_places(tokenizer, text, ids)
-    found = {}
-    for name, parts in ranges.items():
-        touched = [k for k, place in enumerate(places) if any(_overlaps(text, place, part) for part in parts)]
-        found[name] = tuple(touched)
-    return found
+    return _touched(text, token_places(tokenizer, text, ids), ranges)
+
+
+def _touched(text: str, places: Sequence[Range], ranges: Mapping[str, Sequence[Range]]) -> dict[str, tuple[int, ...]]:
+    """Which tokens overlap which ranges."""
+    return {
+        name: tuple(k for k, place in enumerate(places) if any(_overlaps(text, place, part) for part in parts))
+        for name, parts in ranges.items()
+    }
+
+
+def decoded_spans(tokenizer: Any, ids: Sequence[int], spans: Iterable[Span]) -> dict[str, tuple[int, ...]]:
+    """Token indices of each span where only tokens are known: in the text that they decode to.
+
+    Args:
+        tokenizer: that they are of.
+        ids: an answer's tokens, without the end of its turn.
+        spans: definitions.
+    """
+    text = tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    ranges = {span.name: span.find(text) for span in spans}
+    if not any(ranges.values()):
+        return dict.fromkeys(ranges, ())
+    # Tokenized in its place a text may fall into other tokens than alone; where it does not, offsets are exact.
+    alone = getattr(tokenizer, "is_fast", False) and tokenizer(text, add_special_tokens=False)["input_ids"] == list(ids)
+    places = token_places(tokenizer, text, ids) if alone else _decoded_places(tokenizer, text, ids)
+    return _touched(text, places, ranges)
 
 
 def token_places(tokenizer: Any, text: str, ids: Sequence[int]) -> list[Range]:

@@ -51,6 +51,8 @@ def explain(diagnosis: Diagnosis, run: Run, table: ProbeTable | None, vetoed: di
     """
     tied = diagnosis.sweet_spot.steps if diagnosis.sweet_spot else ()
     step = diagnosis.recommended_step
+    if run.exploratory:
+        return Choice(None, None, (diagnosis.advice or diagnosis.headline,), tied, vetoed)
     if step is None or step == BASE or diagnosis.verdict in (Verdict.BROKEN, Verdict.DIVERGED):
         return Choice(None, None, _why_none(diagnosis, tied, vetoed), tied, vetoed)
     checkpoint = next((c for c in run.checkpoints if c.step == step), None)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from doneness.core import Diagnosis, Finding, Status, language, speaking, tr
 from doneness.core.text import printable
 from doneness.report.decisions import said
+from doneness.report.health import spikes_line
 from doneness.report.why import skipped, why_not_best
+from doneness.runs import Run
 
 
-def to_markdown(diagnosis: Diagnosis, lang: str | None = None) -> str:
-    """Verdict, advice, and one table row for every finding; skipped checks below it, one line a reason."""
+def to_markdown(diagnosis: Diagnosis, lang: str | None = None, run: Run | None = None) -> str:
+    """Verdict, advice, and one table row for every finding; skipped checks below it, one line a reason.
+
+    Of the run, where it is given, a line on its loss spikes.
+    """
     with speaking(lang or language()):
         word = tr(f"report.verdict.{diagnosis.verdict.value}")
         lines = [f"## {_cell(diagnosis.run)}", "", f"**{word}.** {said(diagnosis.headline)}"]
@@ -18,6 +23,9 @@ def to_markdown(diagnosis: Diagnosis, lang: str | None = None) -> str:
             lines += ["", why]
         if diagnosis.advice:
             lines += ["", said(diagnosis.advice)]
+        spikes = spikes_line(run) if run is not None else ""
+        if spikes:
+            lines += ["", _cell(spikes)]
         checked = [f for f in diagnosis.findings if f.status is not Status.SKIPPED]
         if checked:
             heads = [tr(f"report.table.{n}") for n in ("status", "code", "finding")]

@@ -14,6 +14,8 @@ from doneness.report.checklist import checklist
 from doneness.report.curve import curve
 from doneness.report.decisions import decisions, folded, said
 from doneness.report.findings import finding_rows, missing
+from doneness.report.group_rows import group_rows
+from doneness.report.health import health
 from doneness.report.keynumbers import key_numbers
 from doneness.report.numbers import count, general
 from doneness.report.span_rows import span_rows
@@ -99,6 +101,9 @@ def _build(run: Run, diagnosis: Diagnosis, extras: Extras) -> ReportView:
         facts=facts(run),
         readings=tuple(said(reading) for reading in diagnosis.readings),
         spans=span_rows(run, diagnosis),
+        groups=group_rows(run),
+        notice=tr("report.notice.explore") if run.exploratory else "",
+        health=health(run),
     )
 
 
@@ -135,6 +140,9 @@ def facts(run: Run) -> tuple[tuple[str, str], ...]:
     versions = run.meta.get("versions")
     if isinstance(versions, Mapping):
         pairs += [(str(name), written(version)) for name, version in versions.items()]
+    held = run.meta.get("held_out")
+    if isinstance(held, Mapping):
+        pairs += [(f"held_out.{name}", written(value)) for name, value in held.items()]
     for key, value in run.meta.items():
         if key not in (*_SHOWN_ELSEWHERE, "seed") and isinstance(value, (str, int, float, bool)):
             pairs.append((key, written(value)))

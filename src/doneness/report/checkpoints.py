@@ -43,7 +43,8 @@ def _row(
 ) -> CheckpointRow:
     paired = effect(run, step, best) if best is not None and step != best else None
     spot = diagnosis.sweet_spot
-    state = {True: "kept", False: "gone", None: "unsaved"}[curve.checkpoints.get(step)]
+    unknown = "unsaved" if curve.checkpoints else "unknown"
+    state = {True: "kept", False: "gone", None: unknown}[curve.checkpoints.get(step)]
     return CheckpointRow(
         step=step,
         epoch=_at(curve, "epoch", step),

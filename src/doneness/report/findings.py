@@ -10,7 +10,7 @@ from doneness.core import Diagnosis, Finding, Status, Where, tr
 from doneness.core.text import printable
 from doneness.report.curve import Curve
 from doneness.report.decisions import said
-from doneness.report.keynumbers import RISING
+from doneness.report.keynumbers import rising
 from doneness.report.numbers import between, count, general
 from doneness.report.view import FindingRow, Missing
 from doneness.report.why import lacking
@@ -56,7 +56,7 @@ def _group(name: str) -> str:
 
 
 def _why(name: str, diagnosis: Diagnosis) -> str:
-    if name == "forecast" and diagnosis.verdict in RISING:
+    if name == "forecast" and rising(diagnosis):
         return tr("report.missing.forecast_rising")
     return tr(f"report.missing.{name}_why")
 

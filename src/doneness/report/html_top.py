@@ -20,8 +20,9 @@ def verdict(view: ReportView) -> str:
         for n in view.key_numbers
     )
     reasons = "".join(f"<li>{prose(r)}</li>" for r in view.reasons)
+    notice = f'<p class="notice" role="note">{prose(view.notice)}</p>\n' if view.notice else ""
     parts = [
-        f'<header><p class="run"><strong>{escape(view.run)}</strong> <span>{escape(view.source)}</span></p>',
+        f'{notice}<header><p class="run"><strong>{escape(view.run)}</strong> <span>{escape(view.source)}</span></p>',
         f'<p class="verdict v-{view.verdict}">{escape(view.verdict_word)}</p>',
         f"<h1>{prose(view.headline)}</h1>",
         f'<ul class="reasons">{reasons}</ul>' if reasons else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from doneness.core import Diagnosis, Verdict, tr
+from doneness.core import Diagnosis, Status, Verdict, tr
 from doneness.report import checkpoints
 from doneness.report.curve import Curve, EvalPoint, judged_run
 from doneness.report.numbers import ABSENT, between, compact, count, duration, percent, plain, signed
@@ -13,8 +13,8 @@ from doneness.report.span_rows import span_title
 from doneness.report.view import KeyNumber
 from doneness.runs import Run
 
-# Verdicts after which the loss rises; going on has nothing to forecast.
-RISING = (Verdict.OVERFITTING, Verdict.DIVERGED)
+_RISING = (Verdict.OVERFITTING, Verdict.DIVERGED)
+_BY_REWARD = ("PF01", "RL01")
 _NOTHING = 1e-9  # nats; a change has no share of a loss this small
 
 
@@ -30,6 +30,12 @@ def key_numbers(run: Run, diagnosis: Diagnosis, curve: Curve) -> tuple[KeyNumber
             replace(each, label=tr("report.key.of_span", label=each.label, span=of)) for each in (level, change)
         )
     return level, change, _gain(run, diagnosis)
+
+
+def rising(diagnosis: Diagnosis) -> bool:
+    """Whether the verdict says that the loss rises, so that there is nothing to forecast; rewards say nothing of it."""
+    by_reward = any(f.code in _BY_REWARD and f.status is not Status.SKIPPED for f in diagnosis.findings)
+    return diagnosis.verdict in _RISING and not by_reward
 
 
 def _level(curve: Curve, point: EvalPoint | None) -> KeyNumber:
@@ -73,7 +79,7 @@ def _share(change: float, level: float) -> str:
 def _gain(run: Run, diagnosis: Diagnosis) -> KeyNumber:
     cast = diagnosis.forecast
     if cast is None or abs(cast.level) < _NOTHING or not math.isfinite(cast.gain):
-        why = "rising" if diagnosis.verdict in RISING else "no_forecast"
+        why = "rising" if rising(diagnosis) else "no_forecast"
         return KeyNumber(tr("report.key.gain"), ABSENT, tr(f"report.key.{why}"))
     # A gain is a fall of the loss; it is shown as the change of the loss, like the number beside it.
     low, high = sorted((-cast.interval[0] / cast.level, -cast.interval[1] / cast.level))

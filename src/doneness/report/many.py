@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from doneness.core import Diagnosis, tr
 from doneness.core.text import printable
 from doneness.report.decisions import said
-from doneness.report.keynumbers import RISING
+from doneness.report.keynumbers import rising
 from doneness.report.numbers import ABSENT, between, count, plain
 from doneness.runs import Run
 
@@ -60,7 +60,7 @@ def gain_left(diagnosis: Diagnosis) -> str:
     Where the low end is nothing (and no rise), the upper end alone says it all. No run can lose more than 100 %.
     """
     cast = diagnosis.forecast
-    if cast is None or not cast.level or not all(map(math.isfinite, cast.interval)) or diagnosis.verdict in RISING:
+    if cast is None or not cast.level or not all(map(math.isfinite, cast.interval)) or rising(diagnosis):
         return ABSENT
     low, high = sorted(100 * v / cast.level for v in cast.interval)
     low, high = (min(low, 100.0), min(high, 100.0)) if cast.level > 0 else (low, high)
@@ -81,7 +81,7 @@ def looked_at(run: Run) -> str:
 
 def note(run: Run, diagnosis: Diagnosis) -> str:
     """What to know before believing the line: a best checkpoint that is gone, no evaluations, repairs."""
-    parts = []
+    parts = [tr("report.many.explore")] if run.exploratory else []
     if not len(run.evals or ()):
         parts.append(tr("report.many.no_evals"))
     spot = diagnosis.sweet_spot

@@ -73,6 +73,13 @@ def general(value: float | None) -> str:
     return f"{value:.4g}".replace("-", _MINUS)
 
 
+def two_digits(value: float | None) -> str:
+    """A measured size in two significant digits; from ten on in whole numbers."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    return count(value) if 10 <= abs(value) < _LONG else f"{value:.2g}".replace("-", _MINUS)
+
+
 def axis_end(value: float) -> str:
     """An end of an axis in three decimals, or two digits where three decimals would say 0 of what is none."""
     return general(round(value, 3)) if abs(value) >= 1e-3 else f"{value:.2g}".replace("-", _MINUS)

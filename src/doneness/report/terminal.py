@@ -17,6 +17,7 @@ from doneness.report.checklist import SIGNS, checklist, legend
 from doneness.report.curve import curve
 from doneness.report.decisions import said
 from doneness.report.findings import finding_rows
+from doneness.report.health import spikes_line
 from doneness.report.keynumbers import key_numbers
 from doneness.report.many import gain_left, labels, line, looked_at, note, shortened
 from doneness.report.numbers import ABSENT, compact, count, plain, signed
@@ -50,6 +51,8 @@ def diagnosis_panel(run: Run, diagnosis: Diagnosis) -> RenderableType:
     head = Text(tr(f"report.verdict.{diagnosis.verdict.value}"), style=VERDICTS[diagnosis.verdict.value])
     head.append(f"  {printable(run.name)}", style="dim not bold")
     parts: list[RenderableType] = [head, Sentence(said(diagnosis.headline)), Text(), LossPlot(data)]
+    if run.exploratory:
+        parts.insert(0, Sentence(tr("report.notice.explore"), style="bold yellow"))
     why = why_not_best(diagnosis)
     parts += [Sentence(why, style="magenta"), Text()] if why else [Text()]
     numbers = _grid()
@@ -63,6 +66,9 @@ def diagnosis_panel(run: Run, diagnosis: Diagnosis) -> RenderableType:
     if diagnosis.readings:
         parts.append(Text(tr("report.head.readings"), style="dim"))
         parts += [Sentence(f"  {said(reading)}", style="dim") for reading in diagnosis.readings]
+    spikes = spikes_line(run)
+    if spikes:
+        parts += [Text(), Sentence(spikes)]
     if diagnosis.advice:
         parts += [Text(), Sentence(tr("report.term.next", text=said(diagnosis.advice)), style="bold")]
     told = [printable(" ".join(note.split())) for note in (*run.notes, *run.faults)]

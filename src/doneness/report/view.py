@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from doneness.report.curve import Curve, EvalPoint
 from doneness.report.decisions import Stretch
+from doneness.report.health_view import HealthView
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,29 @@ class SpanRow:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupRow:
+    """The evaluation rows of one source, or of one turn, written out.
+
+    Attributes:
+        sorting: "source" or "turn".
+        loss, best, change, interval: nats per target token; `change` since the first evaluation.
+        n, tokens: rows (or conversations), and target tokens.
+        few: whether there are too few rows to lean on.
+    """
+
+    sorting: str
+    title: str
+    loss: str
+    best: str
+    best_step: str
+    change: str
+    interval: str
+    n: str
+    tokens: str
+    few: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointRow:
     """One checkpoint.
 
@@ -57,7 +81,8 @@ class CheckpointRow:
         loss, interval: evaluation loss, nats per target token, and its 95 % interval.
         diff, diff_interval: paired difference of loss to the best checkpoint, with 95 % interval.
         n: paired examples behind `diff`.
-        state: "kept" (on disk), "gone" (rotated away) or "unsaved" (evaluated, never written).
+        state: "kept" (on disk), "gone" (rotated away) or "unsaved" (evaluated, never written),
+            "unknown" (the log names no checkpoint at all).
     """
 
     step: int
@@ -188,6 +213,7 @@ class ReportView:
         recipe: sections of (key, value) pairs.
         facts: versions and seeds, as (name, value) pairs.
         readings: what losses and metrics read as; no verdict rests on them.
+        notice: a line above everything: that the run is not one to use.
     """
 
     lang: str
@@ -212,3 +238,6 @@ class ReportView:
     facts: tuple[tuple[str, str], ...]
     readings: tuple[str, ...] = ()
     spans: tuple[SpanRow, ...] = ()
+    groups: tuple[GroupRow, ...] = ()
+    notice: str = ""
+    health: HealthView | None = None

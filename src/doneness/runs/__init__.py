@@ -1,12 +1,14 @@
 """One type for every training run: Run. Reading it, and the journal that ours are written to."""
 
 from doneness.runs.examples import load_examples, save_examples
+from doneness.runs.groups import of_group, sorted_by
 from doneness.runs.journal import Journal, read_records
 from doneness.runs.readers import read
 from doneness.runs.recorder import Recorder
 from doneness.runs.run import (
     EVAL_LOSS,
     GRAD_NORM,
+    HEALTH,
     LEARNING_RATE,
     SPAN_LOSS,
     TRAIN_LOSS,
@@ -23,6 +25,7 @@ from doneness.runs.spans import of_span, span_names
 __all__ = [
     "EVAL_LOSS",
     "GRAD_NORM",
+    "HEALTH",
     "LEARNING_RATE",
     "SPAN_LOSS",
     "TRAIN_LOSS",
@@ -36,9 +39,11 @@ __all__ = [
     "Series",
     "SpanLosses",
     "load_examples",
+    "of_group",
     "of_span",
     "read",
     "read_records",
     "save_examples",
+    "sorted_by",
     "span_names",
 ]

@@ -1,6 +1,6 @@
 """The journal: an append-only JSONL file that is never rewritten.
 
-One record a line: {"v": 1, "kind": …, "step": …, "at": …, …}. Kinds: start, train, eval,
+One record a line: {"v": 1, "kind": …, "step": …, "at": …, …}. Kinds: start, train, eval, health, spike,
 checkpoint, checkpoint_gone, probe, decision, request, cooldown, resume, end, error. A `cooldown` record
 says that from its step on the learning rate falls to zero at its `end`, which is the plan from then on;
 a `checkpoint_gone` record bears the step of the checkpoint that was deleted. A `resume` record

@@ -22,6 +22,7 @@ EVAL_LOSS = "eval/loss"
 LEARNING_RATE = "train/learning_rate"
 GRAD_NORM = "train/grad_norm"
 SPAN_LOSS = "eval/span/"  # and the span's name
+HEALTH = "health/"  # and what was measured: grad/<kind of module>, update/<kind>, lora/<layer>, noise/…
 
 _LARGEST = 1e30  # a logged value beyond is an overflow in all but name; squares of it would overflow
 _KNOWN_AT_END = frozenset(
@@ -229,6 +230,11 @@ class Run:
         return max((int(s.step[-1]) for s in self.series.values() if len(s)), default=0)
 
     @property
+    def exploratory(self) -> bool:
+        """Whether it was trained to see the shape of its curve alone: none of its checkpoints is to be used."""
+        return self.meta.get("mode") == "explore"
+
+    @property
     def examples(self) -> tuple[ExampleLosses, ...]:
         """Per-example evaluations in order of step; empty where the log has none.
 
@@ -302,8 +308,11 @@ def _without(meta: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def tamed(values: Floats) -> Floats:
-    """`values` with everything beyond ±1e30 made infinite."""
-    beyond = np.abs(values) > _LARGEST
+    """`values` with everything beyond ±1e30 made infinite, and what is smaller than 1e-30 zero: neither has shares."""
+    size = np.abs(values)
+    beyond, nothing = size > _LARGEST, (size < 1.0 / _LARGEST) & (size > 0.0)
+    if nothing.any():
+        values = np.where(nothing, 0.0, values)
     return np.where(beyond, np.copysign(np.inf, values), values) if beyond.any() else values
 
 

@@ -57,7 +57,7 @@ def training_arguments(recipe: Recipe, folder: Path, steps: int, device: str) ->
         logging_nan_inf_filter=False,  # a NaN must be seen as one
         eval_strategy="no",  # the callback asks for evaluations and checkpoints, step by step
         save_strategy="no",
-        report_to="none",
+        report_to=list(recipe.report.trackers) or "none",
         disable_tqdm=True,
         dataloader_num_workers=0,
         dataloader_pin_memory=device != "cpu",

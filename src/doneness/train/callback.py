@@ -14,9 +14,11 @@ from transformers import TrainerCallback
 
 from doneness.core import Action, StopDecision
 from doneness.diagnose import Params
+from doneness.models.reporters import report
 from doneness.runs.recorder import Recorder, read_requests, request_id
 from doneness.runs.records import is_whole
 from doneness.stopping import Budget, EvidenceRule, StopRule
+from doneness.stopping.tracked import of_decision, of_evaluation
 from doneness.train.cooldown import Cooldown, cooldown_of, ends_at_once, plan_cooldown
 from doneness.train.keeping import improved, judged, rotate
 from doneness.train.resume import sizes
@@ -97,8 +99,11 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
         return self._before + time.monotonic() - self._begun
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Start the clock."""
+        """Start the clock, and tell the trackers of the base model's evaluation, which came before they were there."""
         self._begun = time.monotonic()
+        base = self.recorder.last("eval")
+        if state.global_step == 0 and base is not None:
+            report(self.trainer, of_evaluation(base) | of_decision(self.decision))
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         """Record the step, and decide where the budget is spent; the Trainer's closing summary is no step."""
@@ -144,6 +149,7 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
         decision = self.decide(step)
         record = self.recorder.last("eval") or {}
         self.watcher.evaluated(record, decision)
+        report(self.trainer, of_evaluation(record) | of_decision(decision))
         self._act(decision, control)
         if not control.should_save and improved(judged(self.recorder.run(), self.params), self._saved):
             control.should_save = True

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from doneness.config import Recipe
-from doneness.core import Action, StopDecision, disk_faults
+from doneness.core import Action, StopDecision, disk_faults, tr
 from doneness.models import EncodedRows, LoadedModel, example_losses, label_entropy, pick_device
 from doneness.runs import ExampleLosses, Recorder, save_examples
+from doneness.runs.groups import means
 from doneness.stopping import StopRule
 from doneness.train.arguments import steps_per_epoch, total_steps, training_arguments
 from doneness.train.callback import Plan, StepCallback, Watcher
 from doneness.train.cooldown import cooldown_of, ends_at_once
+from doneness.train.health import ROWS, HealthCallback, WithRows
 from doneness.train.keeping import GIGABYTE, sweep
 from doneness.train.method import trainable
 from doneness.train.resume import data_hash, resume_point
@@ -24,10 +27,14 @@ from doneness.train.spacing import evaluation_steps
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Encoded rows: what the model learns from, and what it is judged on (possibly nothing)."""
+    """Encoded rows: what the model learns from, and what it is judged on (possibly nothing).
+
+    `held_out` says how the latter were held out of the training file, where they were.
+    """
 
     train: EncodedRows
     eval: EncodedRows | None
+    held_out: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -143,9 +150,13 @@ def _build_trainer(
     from doneness.train.trainer import EvidenceTrainer
 
     data = Dataset.from_list(
-        [{"input_ids": list(r.ids), "labels": [-100] * r.start + list(r.ids[r.start :])} for r in rows.train.rows]
+        [
+            {"input_ids": list(r.ids), "labels": [-100] * r.start + list(r.ids[r.start :]), ROWS: i}
+            for i, r in enumerate(rows.train.rows)
+        ]
     )
     arguments = training_arguments(recipe, recorder.folder, steps, pick_device(recipe.model.device))
+    health = HealthCallback(recorder, recipe.health.every, [r.id for r in rows.train.rows], callback.position)
 
     def score() -> dict[str, float]:
         at = int(trainer.state.global_step)
@@ -163,14 +174,16 @@ def _build_trainer(
         model=model,
         args=arguments,
         train_dataset=data,
-        data_collator=DataCollatorForLanguageModeling(pad_token_id=loaded.tokenizer.pad_token_id),
+        data_collator=WithRows(DataCollatorForLanguageModeling(pad_token_id=loaded.tokenizer.pad_token_id)),
         processing_class=loaded.tokenizer,
-        callbacks=[callback],
+        callbacks=[callback, health] if recipe.health.every else [callback],
         score=score,
         cooldown=lambda: callback.cooldown,
+        batch=health.batch,
     )
     trainer.remove_callback(PrinterCallback)
-    callback.trainer = trainer
+    trainer.note = tr("train.explore") if recipe.run.mode == "explore" else ""
+    callback.trainer = health.trainer = trainer
     last = recorder.last("train")
     if last:
         trainer.tokens_seen, trainer.targets_seen = int(last["tokens"]), int(last["targets"])
@@ -187,6 +200,7 @@ def _record_evaluation(recorder: Recorder, losses: ExampleLosses, position: dict
         examples=len(losses.ids),
         target_tokens=int(losses.tokens.sum()),
         spans={n: {"loss": s.mean, "tokens": count} for n, s in losses.spans.items() if (count := int(s.tokens.sum()))},
+        **({"groups": groups} if (groups := means(losses)) else {}),
         file=str(path.relative_to(recorder.folder)),
         **position,
     )
@@ -227,6 +241,7 @@ def _meta(recipe: Recipe, rows: TrainingRows, loaded: LoadedModel, model: Any, s
     moving, total = trainable(model)
     packages = ("torch", "transformers", "trl", "peft", "accelerate")
     return {
+        "mode": recipe.run.mode,
         "recipe": asdict(recipe),
         "planned_steps": steps,
         "warmup_steps": recipe.schedule.warmup_steps,
@@ -235,6 +250,7 @@ def _meta(recipe: Recipe, rows: TrainingRows, loaded: LoadedModel, model: Any, s
         "data": data_hash(rows.train.rows, rows.eval.rows if rows.eval else ()),
         "train_rows": len(rows.train.rows),
         "eval_rows": len(rows.eval.rows) if rows.eval else 0,
+        "held_out": None if rows.held_out is None else dict(rows.held_out),
         "baseline": label_entropy(rows.eval.rows if rows.eval else ()),
         "train_tokens": sum(len(r.ids) for r in rows.train.rows),
         "train_targets": sum(r.targets for r in rows.train.rows),

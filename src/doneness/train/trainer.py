@@ -11,7 +11,9 @@ from trl import SFTTrainer
 
 from doneness.core import StorageError, disk_faults, tr
 from doneness.runs.atomic import sync
+from doneness.train.card import mark
 from doneness.train.cooldown import Cooldown
+from doneness.train.health import ROWS
 
 PARTIAL = ".partial"
 
@@ -22,7 +24,9 @@ class EvidenceTrainer(SFTTrainer):  # type: ignore[misc]
     Attributes:
         score: called for every evaluation; returns its metrics.
         cooldown: the one in force, asked at every step.
+        batch: told the numbers of the rows and the target tokens of every micro-batch.
         tokens_seen, targets_seen: exact, padding apart.
+        note: put on top of every checkpoint's card; "" puts nothing.
     """
 
     def __init__(
@@ -30,11 +34,14 @@ class EvidenceTrainer(SFTTrainer):  # type: ignore[misc]
         *args: Any,
         score: Callable[[], dict[str, float]],
         cooldown: Callable[[], Cooldown | None],
+        batch: Callable[[list[int], int], None],
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.score = score
         self.cooldown = cooldown
+        self.batch = batch
+        self.note = ""
         self.tokens_seen = 0
         self.targets_seen = 0
         self._saving = False
@@ -42,8 +49,10 @@ class EvidenceTrainer(SFTTrainer):  # type: ignore[misc]
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """TRL's loss: summed over target tokens, divided by those of the whole accumulated batch."""
+        targets = int((inputs["labels"][:, 1:] != -100).sum())
         self.tokens_seen += int(inputs["attention_mask"].sum())
-        self.targets_seen += int((inputs["labels"][:, 1:] != -100).sum())
+        self.targets_seen += targets
+        self.batch(inputs.pop(ROWS), targets)
         return super().compute_loss(model, inputs, *args, **kwargs)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
@@ -85,6 +94,8 @@ class EvidenceTrainer(SFTTrainer):  # type: ignore[misc]
         try:
             with disk_faults(run / name):
                 super()._save_checkpoint(model, trial)
+                if self.note:
+                    mark(partial / name, self.note)
                 for file in (partial / name).iterdir():
                     sync(file)
                 shutil.rmtree(run / name, ignore_errors=True)

@@ -12,6 +12,7 @@ from doneness.probe.choice import barred, explain
 from doneness.runs import Run, read
 from doneness.runs.probes import Choice, ProbeTable, load_table
 from doneness.workflows.gather import Unreadable, gather
+from doneness.workflows.going import without_strays
 from doneness.workflows.twins import without_twins
 
 
@@ -91,6 +92,7 @@ def judge(run: Run, params: Params | None = None, until: int | None = None) -> J
     With `until`, run and probes are cut there as well: whatever is shown of them ends where the verdict does.
     """
     chosen = params or _own_params(run)
+    run = without_strays(run)
     table = load_table(run.path) if run.kind == "journal" and run.path is not None else None
     if until is not None:
         run, table = run.until(until), _asked_until(table, until)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from doneness.core import tr
 from doneness.runs import Run
 
 
@@ -28,6 +31,19 @@ def _between(run: Run) -> float:
 def beyond(run: Run, step: int) -> bool:
     """Whether a checkpoint of `step` cannot be this run's: the log would have gone on before the run came there."""
     return step >= run.last_step + _between(run)
+
+
+def without_strays(run: Run) -> Run:
+    """The run without checkpoints that its log cannot have come to, and a note that names them.
+
+    They are left over from a longer run in the same folder, unless it is the log that lost its end.
+    """
+    strays = [] if run.damage.cut else [c.step for c in run.checkpoints if beyond(run, c.step)]
+    if not strays:
+        return run
+    kept = tuple(c for c in run.checkpoints if c.step not in strays)
+    note = tr("workflows.strays", count=len(strays), first=min(strays), last=run.last_step)
+    return replace(run, checkpoints=kept, notes=(*run.notes, note))
 
 
 def finished(run: Run) -> bool:

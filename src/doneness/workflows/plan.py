@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from doneness.config import Recipe
-from doneness.core import Finding
+from doneness.core import Finding, Message
 from doneness.plan import (
     Budget,
     Duration,
@@ -32,6 +32,7 @@ class Planned:
         looks: steps at which the evaluation rows are scored, step 0 apart.
         memory, advice: None and empty where the model's config.json is not at hand.
         rate, duration: None unless a few steps were measured.
+        lines: which rows were held out of the training file, where they were.
     """
 
     recipe: Recipe
@@ -43,6 +44,7 @@ class Planned:
     advice: tuple[Finding, ...]
     rate: Rate | None
     duration: Duration | None
+    lines: tuple[Message, ...] = ()
 
 
 def plan_recipe(recipe: Recipe, measure: bool = False) -> Planned:
@@ -81,6 +83,7 @@ def plan_recipe(recipe: Recipe, measure: bool = False) -> Planned:
         advice=advise(_proposal(recipe, shape, found, len(held_out))) if shape else (),
         rate=rate,
         duration=_duration(found, eval_tokens, len(looks), rate),
+        lines=rows.lines,
     )
 
 

@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from doneness.core import DonenessError, disk_faults, tr
 from doneness.runs import read
 from doneness.runs.atomic import sync
@@ -42,7 +44,7 @@ class Candidate:
 
     Attributes:
         size: bytes of its files.
-        keep: why it stays: "sweet", "recommended", "best", "near", "last", "foreign", "beyond", "own_files",
+        keep: why it stays: "sweet", "recommended", "best", "lowest", "near", "last", "foreign", "beyond", "own_files",
             "linked", "log"; None where it can go.
         name: what in it is no checkpoint's, or the link that leads to it; the best step that it is near to, or the
             log's last step that it lies beyond.
@@ -103,6 +105,8 @@ def plan_prune(
         read(place)  # says that it is missing
     root = root_of(place if place.is_dir() else place.parent).resolve()
     runs = read(root, mapping)
+    # What lies beneath has checkpoints of its own, or none; they are not touched here.
+    runs = [r for r in runs if any(c.path and c.path.parent.resolve() == root for c in r.checkpoints)] or runs
     if len(runs) > 1:
         raise DonenessError(tr("workflows.many_runs", path=str(root), count=len(runs)))
     # Left over from a longer run, they must not be judged by this one's losses.
@@ -182,6 +186,14 @@ class _Worth:
     last: tuple[Path, ...]
     strays: tuple[Path, ...]
 
+    @property
+    def lowest(self) -> int | None:
+        """The step of the lowest evaluation loss."""
+        evals = self.judged.run.evals
+        if evals is None or not np.isfinite(evals.value).any():
+            return None
+        return int(evals.step[int(np.nanargmin(np.where(np.isfinite(evals.value), evals.value, np.nan)))])
+
     def reason(self, folder: Path) -> tuple[str | None, str]:
         """Why a checkpoint stays, None where it may go, and the step that the reason speaks of, if any."""
         step, found = step_of(folder), self.judged.diagnosis
@@ -196,6 +208,8 @@ class _Worth:
             return "sweet", ""
         if step in self.best:
             return "best", ""  # the Trainer loads it at its end
+        if step == self.lowest:
+            return "lowest", ""  # whatever the curve says of it
         if spot is not None and folder in self.near:
             return "near", f"{spot.best:,}"
         return ("last" if folder in self.last else None), ""

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from doneness.config import DataSection, Recipe
-from doneness.core import DataError, tr
+from doneness.core import DataError, Message, tr
 from doneness.data import Rows, Span, deciding, normalise, parse_spans, read_rows, refuse_absent, stratified
+from doneness.workflows.held_out import holding
 
 
 @dataclass(frozen=True)
 class RecipeRows:
     """Rows as text: what the model learns from, and what it is judged on (None where there is nothing).
 
-    `spans` are the parts of the evaluation answers whose losses are summed apart.
+    `spans` are the parts of the evaluation answers whose losses are summed apart. Where the evaluation rows were
+    held out of the training file, `lines` say so and `held_out` has the facts for the journal.
     """
 
     train: Rows
     eval: Rows | None
     spans: tuple[Span, ...] = ()
+    lines: tuple[Message, ...] = ()
+    held_out: Mapping[str, Any] | None = None
 
 
 def read_recipe_rows(recipe: Recipe) -> RecipeRows:
@@ -36,12 +41,21 @@ def read_recipe_rows(recipe: Recipe) -> RecipeRows:
         raise DataError(tr("workflows.no_train_file"))
     data, seed = recipe.data, recipe.run.seed
     on_empty: Literal["refuse", "skip"] = "skip" if data.on_empty == "skip" else "refuse"
-    train = _pick(read_rows(Path(data.train), on_empty), data.train_rows, seed)
-    held_out = _pick(read_rows(Path(data.eval), on_empty), data.eval_rows, seed) if data.eval else None
-    if held_out is not None:
+    whole = read_rows(Path(data.train), on_empty)
+    if data.eval:
+        train = _pick(whole, data.train_rows, seed)
+        held_out = _pick(read_rows(Path(data.eval), on_empty), data.eval_rows, seed)
         _refuse_leak(train, held_out)
-    refuse_absent(spans, held_out.rows if held_out else ())
-    return RecipeRows(train, held_out, spans)
+        refuse_absent(spans, held_out.rows)
+        return RecipeRows(train, held_out, spans)
+    if data.hold_out == "none":
+        refuse_absent(spans, ())
+        return RecipeRows(_pick(whole, data.train_rows, seed), None, spans)
+    # From the whole file, so that a row's side does not depend on how many are trained on.
+    found = holding(recipe, whole)
+    judged = None if found.eval is None else _pick(found.eval, data.eval_rows, seed)
+    refuse_absent(spans, judged.rows if judged else ())
+    return RecipeRows(_pick(found.train, data.train_rows, seed), judged, spans, found.lines, found.facts)
 
 
 def _refuse_leak(train: Rows, held_out: Rows) -> None:
@@ -59,9 +73,9 @@ def encode_recipe_rows(tokenizer: Any, rows: RecipeRows, data: DataSection) -> A
 
     train = encode_rows(tokenizer, rows.train.rows, data.max_length, data.system, data.on_long)
     if rows.eval is None:
-        return TrainingRows(train, None)
+        return TrainingRows(train, None, rows.held_out)
     held_out = encode_rows(tokenizer, rows.eval.rows, data.max_length, data.system, data.on_long, rows.spans)
-    return TrainingRows(train, held_out)
+    return TrainingRows(train, held_out, rows.held_out)
 
 
 def _pick(rows: Rows, n: int, seed: int) -> Rows:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doneness.config import Recipe, build_recipe, dump_recipe
-from doneness.core import DonenessError, tr
+from doneness.core import DonenessError, Message, tr
 from doneness.runs import Run, read, read_records
 from doneness.runs.atomic import write_text
 from doneness.runs.journal import FILE
 from doneness.workflows.rows import encode_recipe_rows, read_recipe_rows
 from doneness.workflows.rules import rule_of
+from doneness.workflows.trackers import refuse_absent, telling
 
 if TYPE_CHECKING:
     from doneness.train.callback import Watcher
@@ -30,8 +32,13 @@ class Trained:
     already: bool
 
 
-def train_run(recipe: Recipe, watcher: Watcher) -> Trained:
+def train_run(recipe: Recipe, watcher: Watcher, told: Callable[[Message], None] = lambda message: None) -> Trained:
     """Train `recipe` in its folder; resumes what was begun there and keeps what was finished.
+
+    Args:
+        recipe: what to train.
+        watcher: sees the run as it goes.
+        told: given what is to be known before training: which rows were held out.
 
     Raises:
         DonenessError: data, model or folder cannot be used; nothing half-written is left.
@@ -45,7 +52,10 @@ def train_run(recipe: Recipe, watcher: Watcher) -> Trained:
     if ending:
         return Trained(read(folder)[0], ending, already=True)
     # Everything that can be wrong with the input is found before anything is written.
+    refuse_absent(recipe.report.trackers)
     rows = read_recipe_rows(recipe)
+    for line in rows.lines:
+        told(line)
     from doneness.models import load_model, require
 
     torch = require("torch")
@@ -65,7 +75,8 @@ def train_run(recipe: Recipe, watcher: Watcher) -> Trained:
 
     loaded = replace(loaded, model=apply_method(loaded.model, recipe.method, recipe.run.seed))
     write_text(folder / RECIPE, dump_recipe(recipe))
-    result = train(recipe, encoded, loaded, rule_of(recipe.stopping), watcher)
+    seen = telling(watcher, recipe)
+    result = train(recipe, encoded, loaded, rule_of(recipe.stopping), seen)
     return Trained(read(folder)[0], result.ending, already=False)
 
 
@@ -144,12 +155,13 @@ def _refuse_foreign_folder(folder: Path, recipe: str) -> None:
 
 def _differences(before: Recipe, now: Recipe) -> list[str]:
     """What would make the resumed run another run; where it lies and how it speaks does not."""
-    free = {("run", "folder"), ("report", "lang"), ("report", "data_card")}
+    free = {("run", "folder"), ("report", "lang"), ("report", "data_card"), ("report", "trackers")}
     found = []
     for section in before.__dataclass_fields__:
         old: dict[str, Any] = vars(getattr(before, section))
         new: dict[str, Any] = vars(getattr(now, section))
-        free_section = section == "probes"  # probes are asked after training and may change
+        # Probes are asked after training and may change; what is measured of a step does not change it.
+        free_section = section in ("probes", "health")
         for key in old:
             if old[key] != new[key] and (section, key) not in free and not free_section:
                 found.append(f"{section}.{key} = {old[key]!r} there, {new[key]!r} here")

@@ -129,6 +129,7 @@ def test_the_logs_of_a_repository_and_nothing_else(tmp_path: Path, served: tuple
     kept = [[10, None, True], [30, None, True]]
     assert told == [
         ["me/run", "hf_trainer", 30, kept, "a/base", []],
+        ["metrics", "csv", 2, [], None, []],
         ["me/run/checkpoint-10", "hf_trainer", 10, kept, "a/base", []],
         ["metrics", "csv", 2, [], None, []],
     ], out.stderr

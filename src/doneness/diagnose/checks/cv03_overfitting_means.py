@@ -73,10 +73,13 @@ def _turned(case: Case, looks: list[Turn], scale: float, where: Where) -> Findin
             key = "receding"
         elif looks[0].strength > critical:
             status, key = Status.FAIL, "overfitting"
-    elif margin > 4.0 * case.epsilon and not case.tabled:
+    else:
         # A rise larger than what noise hides has failed the test for another reason: the curve's shape.
-        far = float(loss[-1] - loss.min()) > margin
-        status, key = Status.UNSURE, "unproven" if far and turn.strength <= critical else "noisy"
+        far = float(loss[-1] - loss.min()) > margin and turn.strength <= critical
+        if margin > 4.0 * case.epsilon and not case.tabled:
+            status, key = Status.UNSURE, "unproven" if far else "noisy"
+        elif far:
+            key = "unproven"
     numbers = {
         "climb": turn.rise / scale,
         "margin": margin / scale,

@@ -10,8 +10,8 @@ staircases are certain, and the evaluation's is at least half of the train's. He
 get easier there. (c) The evaluation loss lies below the median train loss around it every time, past
 the first epoch too, by two standard errors, and by 5 % of the loss on the whole (and twice the
 evaluation's own sampling error where the log has per-example losses). That has innocent causes as
-well, so a level only ever warns. A train loss of about three times the evaluation's and more is no overlap
-but a sum over accumulated batches, and called so.
+well, so a level only ever warns. A train loss that is all along the same multiple of the evaluation's, twice
+it or more, is no overlap but a sum over accumulated batches, and called so.
 
 Source: (a) needs none; (b) follows from CV07; (c) margins are ours, heuristic.
 """
@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from doneness.core import Check, Finding, Message, Status, say
 from doneness.diagnose import epochs
@@ -35,7 +36,7 @@ _MOST_EVALS = 200  # more say nothing more
 _SHARE, _ERRORS = 0.05, 2.0
 _LEAST_EDGE = 4  # evaluations on either side of an edge
 _LIKE_TRAIN = 0.5
-_SUMMED = 2.9  # times: a train loss this much above all evaluations adds up the batches of one step
+_SUMMED, _STEADY = 1.8, 0.1  # times; spread of the log ratio: a sum over batches is a fixed multiple, a leak grows
 
 
 def _missing(case: Case) -> Message | None:
@@ -56,9 +57,8 @@ def _judge(case: Case) -> Finding:
     scale, limit = held.share * held.level, max(_SHARE * held.level, _ERRORS * _sampling(case))
     if held.below and scale > limit and held.later >= _LEAST_LATER:
         key, told = "below", say("diagnose.cv08.advice")
-        if 1.0 - held.share < 1.0 / _SUMMED:
-            # No held-out rows are that much easier; a sum over the batches of one step is that much larger.
-            key, numbers["times"] = "summed", 1.0 / max(1.0 - held.share, 1e-9)
+        if held.times >= _SUMMED:
+            key, numbers["times"] = "summed", held.times
             told = say("diagnose.cv08.summed_advice")
         return Finding(
             CODE, Status.WARN, say(f"diagnose.cv08.{key}", **numbers), scale, None, limit, held.evals, advice=told
@@ -132,13 +132,17 @@ def _follows(case: Case) -> Finding | None:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """Evaluation losses held against the train losses around them; `later` counts those past the first epoch."""
+    """Evaluation losses held against the train losses around them; `later` counts those past the first epoch.
+
+    `times` is how many times the evaluation's the train loss is, where that is the same all along; else 0.
+    """
 
     share: float
     below: bool
     evals: int
     later: int
     level: float
+    times: float
 
 
 def _held(case: Case) -> _Held | None:
@@ -151,7 +155,7 @@ def _held(case: Case) -> _Held | None:
     if at.size > _MOST_EVALS:
         some = np.unique(np.linspace(0, at.size - 1, _MOST_EVALS).round().astype(np.int64))
         at, loss = at[some], loss[some]
-    gaps, sure, kept, levels = [], [], [], []
+    gaps, sure, kept, levels, ratios = [], [], [], [], []
     begins, ends = np.searchsorted(step, at - reach), np.searchsorted(step, at + reach, side="right")
     for here, evaluated, begin, end in zip(at, loss, begins, ends, strict=True):
         near = value[begin:end]
@@ -164,11 +168,21 @@ def _held(case: Case) -> _Held | None:
         sure.append(middle - evaluated > _ERRORS * np.hypot(error, case.noise))
         kept.append(here)
         levels.append(abs(middle))
+        ratios.append(np.log(middle / evaluated) if middle > 0 and evaluated > 0 else np.nan)
     if len(gaps) < _LEAST_EVALS:
         return None
     first = epochs.edge_step(case, 1) if epochs.done(case) is not None else None
     later = sum(first is not None and here > first for here in kept)
-    return _Held(float(np.median(gaps)), all(sure), len(gaps), later, float(np.median(levels)) or 1.0)
+    level = float(np.median(levels)) or 1.0
+    return _Held(float(np.median(gaps)), all(sure), len(gaps), later, level, _multiple(np.array(ratios)))
+
+
+def _multiple(ratios: NDArray[np.float64]) -> float:
+    """The steady multiple behind log ratios; 0 where they wander, or drift from the first third to the last."""
+    middle, third = float(np.median(ratios)), max(1, ratios.size // 3)
+    drift = abs(float(np.median(ratios[-third:]) - np.median(ratios[:third])))
+    spread = float(np.median(np.abs(ratios - middle)))
+    return float(np.exp(middle)) if spread < _STEADY and drift < 2.0 * _STEADY else 0.0
 
 
 CHECK: Check[Case] = Check(CODE, _judge, _missing)

@@ -10,8 +10,8 @@ new when they are scored. The last third of the rows is held against the third b
 with a known number of held-out pairs their sampling error too, a twentieth of the pairs changing sides).
 Rising: surely above zero, and a gain of 2 points is possible. Settled: a gain of 2 points is ruled out,
 after 100 steps. Surely falling is a warning. Over-optimised: settled, and over the same rows the margin
-surely grows while the chosen reward surely falls and stands below zero, or by more than 0.1 nats per
-token where the length of the answers is known.
+of held-out pairs surely grows while the chosen reward surely falls, by a fifth of that growth, and stands
+below zero; or by more than 0.1 nats per token where the length of the answers is known.
 
 Source: arXiv 2406.02900 (degradation within one epoch), arXiv 2410.08847 (falling chosen probability);
 the bounds are ours, heuristic.
@@ -35,6 +35,7 @@ _POINTS = 0.02  # of accuracy: the smallest gain that matters
 _FLIPS = 0.05  # share of held-out pairs assumed to change sides
 _FLOOR = 0.005
 _PER_TOKEN = -0.1
+_PAID = 0.2  # of the margin's growth: what the chosen answers' fall has to be, where their length is unknown
 _NAMES = ("rewards/accuracies", "rewards/accuracy", "accuracy")
 
 
@@ -66,17 +67,18 @@ def _judge(case: Case) -> Finding:
     if gain is None:
         few = say("diagnose.pf01.few", rows=len(column), needed=3 * LEAST)
         return Finding(CODE, Status.UNSURE, few, n=len(column))
-    return _finding(case, gain, _basis(held_out, pairs), _drift(case, held_out))
+    return _finding(case, gain, _basis(held_out, pairs), _drift(case, held_out), held_out)
 
 
-def _finding(case: Case, gain: Gain, basis: Message, drift: _Drift | None) -> Finding:
+def _finding(case: Case, gain: Gain, basis: Message, drift: _Drift | None, held_out: bool) -> Finding:
     settled = min(gain.high, 1.0 - gain.level) < _POINTS and case.run.last_step >= case.params.min_steps
     rising = gain.low > 0.0 and not settled
     status, key = Status.UNSURE, "unsure"
     if gain.high < 0.0 and drift is None:
         status, key = Status.WARN, "falling"
     elif settled:
-        status, key = (Status.WARN, "plateau") if drift is None else (Status.FAIL, "over")
+        # Of training pairs that were seen once the accuracy is honest, but a drift is no proof of harm.
+        status, key = (Status.WARN, "plateau") if drift is None or not held_out else (Status.FAIL, "over")
     elif drift is not None:
         status, key = Status.WARN, "drift"
     elif rising:
@@ -121,7 +123,8 @@ def _drift(case: Case, held_out: bool) -> _Drift | None:
     if change is not None and tokens:
         nats = change[0] / tokens
         return _Drift(say("diagnose.pf01.per_token", nats=nats), nats) if nats < _PER_TOKEN else None
-    if chosen.level >= 0.0:
+    # Nearly every such run pushes the chosen answers down a little; what matters is the share of the margin.
+    if chosen.level >= 0.0 or -chosen.gain < _PAID * margin.gain:
         return None
     if change is not None and change[0] < 0.0 and change[1] != 0.0:
         return _Drift(say("diagnose.pf01.relative", share=-change[0] / abs(change[1])), chosen.gain)

@@ -12,7 +12,8 @@ not logged). Rising: surely above zero. Settled: such a gain is ruled out, after
 is a warning. Collapsed: surely below the best third by twice that deviation. Signs compare the last third
 with the first: length beyond a third more or a quarter less, 5 % of the answers cut and twice as many, KL
 above 0.1 and twice that of the middle third, entropy halved, four fifths of the rise from rewards for form.
-No signal: 95 % of the groups score alike.
+Over-optimised: settled, with two signs, or one of those beside length and entropy, which change in sound
+runs too. No signal: 95 % of the groups score alike.
 
 Source: frac_reward_zero_std, kl, entropy as TRL logs them; the bounds are ours, heuristic.
 """
@@ -32,7 +33,9 @@ from doneness.runs import Series
 CODE = "RL01"
 _MATTERS, _COLLAPSE = 0.2, 2.0  # standard deviations of the reward
 _ALIKE = 0.95
+_GRAVE = {f"diagnose.rl01.sign_{name}" for name in ("cut", "kl", "form")}
 _LENGTHEN, _CUT, _KL, _ENTROPY, _FORM = 4.0 / 3.0, 0.05, 0.1, 0.5, 0.8
+_ADVISED = ("gaming", "watched", "over", "collapsed", "no_signal")
 _REWARDS = ("train/reward", "train/objective/rlhf_reward", "train/objective/scores", "train/ppo/mean_scores")
 _LENGTHS = ("train/completions/mean_length", "train/completion_length")
 _KLS = ("train/kl", "train/objective/kl")
@@ -58,26 +61,30 @@ def _judge(case: Case) -> Finding:
     alike = _part(case.run.series.get("train/frac_reward_zero_std"), -1)
     old = case.run.last_step >= case.params.min_steps
     signs = _signs(case)
-    status, key = _outcome(gain, _fallen(column, scale), scale, old, bool(signs))
+    status, key = _outcome(gain, _fallen(column, scale), scale, old, signs)
     if alike is not None and alike >= _ALIKE and old:
         status, key = Status.FAIL, "no_signal"
     numbers = {"gain": gain.gain, "low": gain.low, "high": gain.high, "level": gain.level, "step": gain.step}
     numbers |= {"wanted": _MATTERS * scale, "alike": alike if alike is not None else 0.0}
     told = _joined(signs) if signs else None
     message = say(f"diagnose.rl01.{key}", **numbers, **({"signs": told} if told else {}))
-    advice = say(f"diagnose.rl01.advice_{key}") if key in ("gaming", "over", "collapsed", "no_signal") else None
+    advice = (
+        say(f"diagnose.rl01.advice_{key}") if key in ("gaming", "watched", "over", "collapsed", "no_signal") else None
+    )
     evidence = {"scale": scale, "alike": alike, "signs": [sign.key for sign in signs]}
     interval, where = (gain.low, gain.high), Where(step=gain.step)
     return Finding(CODE, status, message, gain.gain, interval, _MATTERS * scale, gain.rows, where, advice, evidence)
 
 
-def _outcome(gain: Gain, fallen: bool, scale: float, old: bool, signs: bool) -> tuple[Status, str]:
+def _outcome(gain: Gain, fallen: bool, scale: float, old: bool, signs: list[Message]) -> tuple[Status, str]:
     if fallen:
         return Status.FAIL, "collapsed"
     if gain.high < 0.0:
         return Status.WARN, "falling"
     if gain.high < _MATTERS * scale and old:
-        return (Status.FAIL, "over") if signs else (Status.WARN, "plateau")
+        # Answers that grow and entropy that falls are usual; alone they prove nothing.
+        grave = len(signs) > 1 or any(sign.key in _GRAVE for sign in signs)
+        return (Status.FAIL, "over") if grave else (Status.WARN, "watched" if signs else "plateau")
     if signs:
         return Status.WARN, "gaming"
     return (Status.PASS, "rising") if gain.low > 0.0 else (Status.UNSURE, "unsure")

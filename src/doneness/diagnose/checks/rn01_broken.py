@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doneness.core import Check, Finding, Message, Status, Where, say
+from doneness.curves import theil_sen
 from doneness.diagnose.case import Case
 from doneness.runs import GRAD_NORM, LEARNING_RATE, TRAIN_LOSS, Series
 
@@ -157,10 +158,19 @@ def _no_gradient(case: Case) -> Finding | None:
     column: Series | None = case.run.series.get(GRAD_NORM)
     if column is None or len(column) < _ZERO_GRADS or case.preference or TRAIN_LOSS not in case.run.series:
         return None
-    if not bool((column.value[-_ZERO_GRADS:] == 0.0).all()):
+    moved = np.flatnonzero(column.value != 0.0)
+    since = int(moved[-1]) + 1 if moved.size else 0
+    if len(column) - since < _ZERO_GRADS or _moves(case, int(column.step[since])):
         return None
     message = say("diagnose.rn01.no_gradient", step=int(column.step[-1]), rows=_ZERO_GRADS)
     return _fault(message, int(column.step[-1]), Status.FAIL, _ZERO_GRADS, "diagnose.rn01.no_gradient_advice")
+
+
+def _moves(case: Case, since: int) -> bool:
+    """Whether the train loss falls for certain from a step on: gradients printed with few digits show as 0."""
+    step, value = case.train
+    slope = theil_sen(step[step >= since], value[step >= since], level=0.9)
+    return slope is not None and slope.high < 0.0
 
 
 def _no_rate(case: Case) -> Finding | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from doneness.core import UnreadableError
 from doneness.runs.readers import (
+    claims,
     csv_table,
     files,
     history,
@@ -47,6 +49,9 @@ _READERS: tuple[tuple[_Detect, _Read], ...] = (
     (text_lines.detect, text_lines.read),
 )
 
+_OF_TRAINERS = (journal.read, llamafactory.read, trainer_state.read)
+_TABLES = (".csv", ".tsv", ".jsonl")
+
 
 def read(path: str | Path, mapping: Mapping[str, str] | None = None) -> list[Run]:
     """The runs at `path`: a log file, a run folder, a checkpoint folder, a tree of many, or a Hub repository.
@@ -76,7 +81,7 @@ def read(path: str | Path, mapping: Mapping[str, str] | None = None) -> list[Run
         files.refuse_empty(place)
         found = _mapped(place, mapping) if mapping else _as_log(place)
     else:
-        found = tree.walk(place, _as_log, lambda file: _in_tree(file, mapping))
+        found = tree.walk(place, _owner_of, lambda file: _in_tree(file, mapping))
     if not found:
         raise (no_loss.why(place, mapping) if is_file else None) or files.refuse("no_log", place)
     return found
@@ -90,15 +95,37 @@ def _as_log(place: Path) -> list[Run] | None:
     return None
 
 
+def _owner_of(folder: Path) -> tree.Owner | None:
+    """How to read a folder that is a run by itself; event files beside the log of a Trainer are a further one."""
+    for detect, read_format in _READERS:
+        found = detect(folder)
+        if found is None:
+            continue
+        further = []
+        if read_format in _OF_TRAINERS and tensorboard.event_files(folder):
+            further.append(partial(tensorboard.read, folder))
+        return tree.Owner(partial(read_format, found), tuple(further), claims.of(read_format, folder))
+    return None
+
+
 def _in_tree(file: Path, mapping: Mapping[str, str] | None) -> list[Run] | None:
-    """A file met on the way: what is empty, closed or no log is passed over, as it may be anything."""
+    """A file met on the way: what is empty, closed or no log is passed over, as it may be anything.
+
+    Raises:
+        UnreadableError: it was meant to be a log, by its name or its columns.
+    """
     try:
         files.refuse_empty(file)
-        return _as_log(file) if mapping is None else _mapped(file, mapping)
+        found = _as_log(file) if mapping is None else _mapped(file, mapping)
     except UnreadableError:
         if _as_named(file):
             raise
-        return None
+        found = None
+    if found is None and file.suffix.lower() in _TABLES:
+        fault = no_loss.in_tree(file, mapping)
+        if fault is not None:
+            raise fault
+    return found
 
 
 def _as_named(file: Path) -> bool:

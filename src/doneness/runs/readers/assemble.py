@@ -10,9 +10,8 @@ import numpy as np
 from doneness.core import say
 from doneness.runs.readers.order import Part, last_of_each, parts_of
 from doneness.runs.readers.table import Table
+from doneness.runs.records import LAST_STEP
 from doneness.runs.run import EVAL_LOSS, Floats, Ints, Series
-
-_STEP_LIMIT = 2.0**53
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def _of_step(step: Floats, value: Floats) -> Floats:
 def usable(step: Floats) -> Floats:
     """Steps as whole numbers; NaN where there is none, or one that cannot be."""
     with np.errstate(invalid="ignore"):
-        return np.where((step >= 0) & (step < _STEP_LIMIT), np.round(step), np.nan)
+        return np.where((step >= 0) & (step <= LAST_STEP), np.round(step), np.nan)
 
 
 def _story(table: Table, layout: Layout, step: Floats, context: Mapping[str, Floats | None], part: Part) -> Story:

@@ -16,6 +16,10 @@ _ZEROS = re.compile(rb"\0+")
 _EARLY, _STRETCHES = 64, 0.002  # bytes; stretches of zeros, as a share of the bytes
 
 
+class NothingLoggedError(UnreadableError):
+    """A file that is whole and holds no number: no news where other logs were read."""
+
+
 def refuse(key: str, path: Path, **values: object) -> UnreadableError:
     """The error to raise: a sentence of the catalogue about `path`."""
     return UnreadableError(str(say(f"runs.error.{key}", path=str(path), **values)))

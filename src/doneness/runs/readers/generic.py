@@ -10,9 +10,9 @@ import numpy as np
 
 from doneness.core import say
 from doneness.runs.readers import facts, files
-from doneness.runs.readers.assemble import Story, choose_main_evaluation, stories
+from doneness.runs.readers.assemble import Layout, Story, choose_main_evaluation, stories
 from doneness.runs.readers.damage import cell_notes, damage_of
-from doneness.runs.readers.names import guess
+from doneness.runs.readers.names import STEP, guess, is_clock
 from doneness.runs.readers.rows import Loss
 from doneness.runs.readers.splits import divide
 from doneness.runs.readers.table import Table
@@ -52,7 +52,7 @@ def runs_of(
     """
     told_by, kinds = divide(table, mapping)
     layout = guess(table, told_by)
-    said = list(notes)
+    said = [*notes, *_clocks(table, layout, told_by)]
     if layout.step is not None:
         ranked = _ranked(table.dense(layout.step))
         if ranked is not None:
@@ -81,6 +81,15 @@ def runs_of(
         raise no_loss.why(source.path, mapping) or files.refuse("no_loss", source.path, columns=columns)
     runs = [_run(story, source, index, len(told), said) for index, story in enumerate(told, start=1)]
     return [replace(run, damage=damage) for run in runs]
+
+
+def _clocks(table: Table, layout: Layout, told: Mapping[str, str]) -> list[str]:
+    """What to say about columns that are called steps and hold none, where there is no other one."""
+    if layout.step is not None:
+        return []
+    named = {c.strip().lower() for c, role in told.items() if role == "step"} | set(STEP)
+    found = [c for c in table.names if c.strip().lower() in named and is_clock(table, c)]
+    return [str(say("runs.note.clock", name=column.strip())) for column in found[:1]]
 
 
 def _has_evaluation(story: Story) -> bool:

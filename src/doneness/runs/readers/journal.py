@@ -13,7 +13,7 @@ from doneness.runs import examples
 from doneness.runs.journal import FILE, number, read_journal
 from doneness.runs.readers import checkpoints
 from doneness.runs.records import is_whole
-from doneness.runs.run import SPAN_LOSS, Checkpoint, Damage, Event, ExampleLosses, Run, Series
+from doneness.runs.run import HEALTH, SPAN_LOSS, Checkpoint, Damage, Event, ExampleLosses, Run, Series
 
 _COLUMNS = {
     "train/loss": ("train", "loss"),
@@ -22,6 +22,7 @@ _COLUMNS = {
     "eval/loss": ("eval", "loss"),
 }
 _MAIN = "eval"
+_PLACE = frozenset(("v", "kind", "step", "at", "epoch", "tokens", "targets", "time"))
 
 
 def detect(path: Path) -> Path | None:
@@ -74,7 +75,7 @@ def run_of(records: list[dict[str, Any]], folder: Path, notes: list[str] | None 
         path=folder,
         kind="journal",
         meta=meta,
-        series=_further(records, main) | series,
+        series=_further(records, main) | _health(records) | series,
         events=tuple(_events(records)),
         checkpoints=tuple(_checkpoints(records, folder)),
         example_steps=steps,
@@ -131,6 +132,23 @@ def _further(records: list[dict[str, Any]], main: str) -> dict[str, Series]:
     return {name: column for name, rows in found.items() if (column := _column(rows))}
 
 
+def _health(records: list[dict[str, Any]]) -> dict[str, Series]:
+    """What was measured of the training itself: health/<key>, and health/<group>/<key> for what has several parts."""
+    found: dict[str, dict[int, tuple[dict[str, Any], Any]]] = {}
+    for record in records:
+        if record["kind"] != "health":
+            continue
+        for key, told in record.items():
+            if key in _PLACE or isinstance(told, (str, bool)):
+                continue
+            parts = (
+                {f"{key}/{name}": value for name, value in told.items()} if isinstance(told, Mapping) else {key: told}
+            )
+            for name, value in parts.items():
+                found.setdefault(HEALTH + name, {})[record["step"]] = (record, value)
+    return {name: column for name, rows in found.items() if (column := _column(rows))}
+
+
 def _spans(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Loss by span of one evaluation; what is damaged is passed over."""
     told = record.get("spans")
@@ -147,7 +165,7 @@ def _column(rows: Mapping[int, tuple[dict[str, Any], Any]]) -> Series | None:
 
 
 def _events(records: list[dict[str, Any]]) -> list[Event]:
-    quiet = {"train", "eval", "checkpoint", "checkpoint_gone"}
+    quiet = {"train", "eval", "health", "checkpoint", "checkpoint_gone"}
     head = {"v", "kind", "step", "at"}
     return [
         Event(r["kind"], r["step"], {k: v for k, v in r.items() if k not in head}, r.get("at", ""))

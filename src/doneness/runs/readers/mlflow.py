@@ -21,7 +21,7 @@ from doneness.runs.readers.names import is_loss
 from doneness.runs.readers.rows import Loss, lost_notes
 from doneness.runs.run import Run
 
-_META = "meta.yaml"
+META = "meta.yaml"
 _DELETED = "deleted"
 
 
@@ -88,14 +88,14 @@ def _runs(stored: _Stored) -> list[Run]:
 
 def _run_folders(root: Path, depth: int = 2) -> Iterator[Path]:
     """The folders of runs: `root` itself, those in an experiment, or those in all experiments of a store."""
-    meta = yaml_lines.flat(files.small_text(root / _META))
+    meta = yaml_lines.flat(files.small_text(root / META))
     if ("run_id" in meta or "run_uuid" in meta) and "lifecycle_stage" in meta:
         yield root
         return
     if depth == 0 or (depth == 1 and "experiment_id" not in meta):
         return
     try:
-        inside = sorted(p for p in root.iterdir() if (p / _META).is_file())
+        inside = sorted(p for p in root.iterdir() if (p / META).is_file())
     except OSError:
         return
     for folder in inside:
@@ -104,7 +104,7 @@ def _run_folders(root: Path, depth: int = 2) -> Iterator[Path]:
 
 
 def _of_folder(folder: Path) -> _Stored:
-    meta = yaml_lines.flat(files.small_text(folder / _META))
+    meta = yaml_lines.flat(files.small_text(folder / META))
     name = meta.get("run_name") or files.small_text(folder / "tags" / "mlflow.runName").strip() or folder.name
     stored = _Stored(folder, name, meta.get("lifecycle_stage") == _DELETED, _number(meta.get("start_time")))
     if stored.deleted:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
 from doneness.runs.readers.assemble import Layout
 from doneness.runs.readers.table import Table
+from doneness.runs.records import LAST_STEP
 from doneness.runs.run import EVAL_LOSS, GRAD_NORM, LEARNING_RATE, TRAIN_LOSS
 
 # Of several columns the first named here wins; the others keep their own name under train/ or eval/.
@@ -73,9 +76,12 @@ def guess(table: Table, mapping: Mapping[str, str] | None = None) -> Layout:
         by_low.setdefault(name.strip().lower(), name)
     roles = {role: by_low[low] for low, role in told.items() if role in _ROLES and low in by_low}
     names = {by_low[low]: role for low, role in told.items() if role not in _ROLES and low in by_low}
+    if "step" in roles and is_clock(table, roles["step"]):
+        del roles["step"]
     for role, known in _ROLES.items():
         if role not in roles:
-            chosen = _fullest(table, [by_low[low] for low in known if low in by_low and by_low[low] not in names])
+            columns = [by_low[low] for low in known if low in by_low and by_low[low] not in names]
+            chosen = _fullest(table, [c for c in columns if role != "step" or not is_clock(table, c)])
             if chosen is not None:
                 roles[role] = chosen
     taken = set(roles.values()) | set(names)
@@ -91,6 +97,13 @@ def guess(table: Table, mapping: Mapping[str, str] | None = None) -> Layout:
     rest = [n for low, n in by_low.items() if n not in taken and low not in QUIET and low not in STEP]
     names |= _rest(rest, set(names.values()))
     return Layout(names, **{role: roles.get(role) for role in _ROLES})
+
+
+def is_clock(table: Table, column: str) -> bool:
+    """Whether most of a column lies beyond all steps, as milliseconds since 1970 do."""
+    _, values = table.column(column)
+    known = values[np.isfinite(values)]
+    return bool(known.size and np.median(known) > LAST_STEP)
 
 
 _ROLES: dict[str, tuple[str, ...]] = {"step": STEP, "epoch": EPOCH, "tokens": TOKENS, "time": TIME}

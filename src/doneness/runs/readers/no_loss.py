@@ -10,11 +10,12 @@ from doneness.core import UnreadableError
 from doneness.core.text import printable
 from doneness.runs.readers import files
 from doneness.runs.readers.jsonl import first_rows
-from doneness.runs.readers.names import STEP, is_loss
+from doneness.runs.readers.names import EPOCH, STEP, is_loss
 from doneness.runs.readers.table import as_number, is_blank
 from doneness.runs.run import EVAL_LOSS, TRAIN_LOSS
 
 _PREAMBLE, _ROWS, _SHOWN = 20, 200, 8
+_NUMBERS = 0.8  # share of the cells of a table that hold numbers, from which on it may be a log
 _Rows = list[dict[str, object]]
 
 
@@ -39,6 +40,27 @@ def why(path: Path, mapping: Mapping[str, str] | None = None) -> UnreadableError
         return None
     shown = ", ".join(map(printable, columns[:_SHOWN])) + (" …" if len(columns) > _SHOWN else "")
     return files.refuse("no_loss", path, columns=shown)
+
+
+def in_tree(path: Path, mapping: Mapping[str, str] | None = None) -> UnreadableError | None:
+    """As `why` for a table met on the way, which may be anything: only of one that looks like a log."""
+    try:
+        rows = _sample(path)
+        columns = {name.lower(): name for row in rows for name in row}
+        if not columns or not (_counts(columns) or (path.suffix.lower() != ".jsonl" and _mostly_numbers(rows))):
+            return None
+        return why(path, mapping)
+    except UnreadableError:  # closed to us
+        return None
+
+
+def _counts(columns: Mapping[str, str]) -> bool:
+    return any(low in STEP or low in EPOCH for low in columns)
+
+
+def _mostly_numbers(rows: _Rows) -> bool:
+    cells = [as_number(cell) is not None for row in rows for cell in row.values() if not is_blank(cell)]
+    return len(rows) > 1 and sum(cells) >= _NUMBERS * len(cells)
 
 
 def _cells(rows: _Rows, column: str) -> list[object]:

@@ -45,9 +45,14 @@ def detect(path: Path) -> Path | None:
 def event_files(folder: Path) -> list[Path]:
     """The event files in a folder, in order of name, which begins with the time."""
     try:
-        return sorted(f for f in folder.iterdir() if _MARK in f.name and f.is_file() and not f.name.endswith(".json"))
+        return sorted(f for f in folder.iterdir() if is_named(f) and f.is_file())
     except OSError:
         return []
+
+
+def is_named(place: Path) -> bool:
+    """Whether a file is called as event files are."""
+    return _MARK in place.name and not place.name.endswith(".json")
 
 
 def _is_events(path: Path) -> bool:
@@ -78,7 +83,10 @@ def read(path: Path) -> list[Run]:
     homeless = sum(log.lost for log in logs if not log.tags)
     logs = [log for log in logs if log.tags]
     if not logs:
-        raise faults[0] if faults and len(faults) == len(sources) else files.refuse("nothing_logged", path)
+        if faults and len(faults) == len(sources):
+            raise faults[0]
+        # Texts and hyperparameters alone, as TensorBoard keeps them in files of their own.
+        raise files.NothingLoggedError(str(files.refuse("nothing_logged", path)))
     found: list[Run] = []
     groups = _groups(sorted(logs, key=_begun))
     for logs_of_one in groups:

@@ -19,7 +19,7 @@ from doneness.runs.run import Run
 
 _N = console.NUMBER
 _STEP = re.compile(
-    r"\b(?:global[_ ]?step|steps?|iter(?:ation)?s?|it)\b\s*[:=#]?\s*\[?\s*(\d{1,12})(?![\\\dA-Za-z_]|\.\d)"
+    r"\b(?:global[_ ]?step|steps?|iter(?:ation)?s?|it)\b\s*[:=#]?\s*\[?\s*(\d{1,18})(?![\\\dA-Za-z_]|\.\d)"
     r"(?![^\w\s.,:;/|()=-]{1,9}\d)"  # "18]7" was "187" once
     r"(?:\s*/\s*(\d{1,12})(?![\\\dA-Za-z_]))?",
     re.I,
@@ -50,6 +50,10 @@ _MEGATRON = re.compile(
     r"\b(?:validation|test) loss at (?:iteration\s+(\d{1,12})|the end of training)([^|]{0,60})\|"
     rf".{{0,80}}?\bloss value:\s*({_N})",
     re.I,
+)
+# "train 2.25 | valid loss 2.4": whose loss the bare word means, the other one says.
+_BARE_TRAIN = re.compile(
+    r"(?<![\w-])train(?:ing)?\s*[:=]?\s*(\d{1,6}\.\d{1,12}(?:e[-+]?\d{1,3})?)(?=\s*(?:[|,;/)\]]|$|val|eval|dev))", re.I
 )
 _COUNTERS = re.compile(r"\b(?:skipped|nan) iterations\b\s*:\s*\d{1,12}", re.I)
 _SPEAKS_OF_VALIDATION = re.compile(r"\bval(?:idation)?[ _]loss\b(?!\W{0,3}(?:n/?a|none)\b)(?=.*?\d)", re.I)
@@ -222,6 +226,10 @@ def _losses(line: str) -> dict[str, float]:
         else:
             name = "test_loss" if kind == "test" else "val_loss"
         values.setdefault(name, console.to_float(number))
+    if values.keys() == {"val_loss"}:
+        bare = _BARE_TRAIN.search(line)
+        if bare:
+            values["train_loss"] = console.to_float(bare[1])
     return values
 
 

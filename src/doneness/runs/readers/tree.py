@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from doneness.core import UnreadableError, say
+from doneness.core.text import printable
+from doneness.runs.readers import checkpoints, files
+from doneness.runs.readers.claims import Claim
+from doneness.runs.readers.same import is_same
 from doneness.runs.run import Run
 
 # Not worth opening: code, prose, weights, archives, pictures. Pickles (.bin, .pt, .pth, .pkl) are never opened.
@@ -19,69 +24,158 @@ _OTHER = frozenset(
         ".arrow", ".wav", ".mp3", ".mp4", ".model", ".lock", ".c", ".cpp", ".cu", ".h", ".rs", ".go", ".java",
     ]
 )  # fmt: skip
+# What lies in every output folder, is large and no log.
+_NO_LOGS = frozenset(
+    [
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+        "vocab.txt", "merges.txt", "config.json", "generation_config.json", "adapter_config.json",
+        "preprocessor_config.json", "model.safetensors.index.json", "pytorch_model.bin.index.json", "args.json",
+    ]
+)  # fmt: skip
 _CLOSED_FOLDERS = frozenset(["node_modules", "__pycache__", "site-packages"])
+# Of every training into its output folder a Trainer keeps a log there, or beneath the folder named here.
+_LAUNCHES = {"tensorboard": "runs", "wandb": "wandb", "hf_console": "logs"}
+_TRAINERS = ("journal", "hf_trainer", "llamafactory")
 
 Read = Callable[[Path], list[Run] | None]
 
 
-def walk(root: Path, read_folder: Read, read_file: Read) -> list[Run]:
-    """The runs under `root`; a folder that is a run is not looked into any further.
+@dataclass(frozen=True)
+class Owner:
+    """A folder that is a run: how to read it, further logs directly in it, and what in it is its own."""
+
+    read: Callable[[], list[Run]]
+    further: tuple[Callable[[], list[Run]], ...]
+    claims: Claim
+
+
+@dataclass
+class _Found:
+    """What was found on the way: runs in the order met, and the faults.
+
+    Attributes:
+        runs: each with the place of the run whose folder it lies in, None where there is none.
+        faults: one for each log that could not be read.
+        said: notes for a run, by its place.
+        launches: by place, logs of other trainings into the folder of that run.
+    """
+
+    runs: list[Run] = field(default_factory=list)
+    faults: list[UnreadableError] = field(default_factory=list)
+    said: dict[int, list[str]] = field(default_factory=dict)
+    launches: dict[int, list[Run]] = field(default_factory=dict)
+
+    def attempt(self, read: Callable[[], list[Run] | None], above: Sequence[int]) -> list[int]:
+        """Read a log that lies in the folders of the runs at `above`; the places of the runs that it added."""
+        try:
+            found = read() or []
+        except UnreadableError as error:
+            self.faults.append(error)
+            return []
+        return [place for run in found if (place := self._add(run, above)) is not None]
+
+    def _add(self, run: Run, above: Sequence[int]) -> int | None:
+        for place in above:
+            owner = self.runs[place]
+            if is_same(owner, run):
+                if run.last_step > owner.last_step:
+                    told = {"path": printable(str(run.path)), "step": run.last_step, "last": owner.last_step}
+                    self.said.setdefault(place, []).append(str(say("runs.note.goes_on", **told)))
+                return None
+        launched = next((place for place in above if _is_launch(self.runs[place], run)), None)
+        if launched is not None:
+            self.launches.setdefault(launched, []).append(run)
+            return None
+        self.runs.append(run)
+        return len(self.runs) - 1
+
+    def real_faults(self) -> list[UnreadableError]:
+        """Faults without those of files in which nothing was logged."""
+        return [fault for fault in self.faults if not isinstance(fault, files.NothingLoggedError)]
+
+    def noted(self) -> list[Run]:
+        """The runs with what is to be said about them; what could not be read is said of the first."""
+        for place, others in self.launches.items():
+            note = say("runs.note.launches", count=len(others), first=printable(str(others[0].path)))
+            self.said.setdefault(place, []).append(str(note))
+        real = self.real_faults()
+        if real:
+            note = say("runs.note.unread", count=len(real), first=str(real[0]))
+            self.said.setdefault(0, []).append(str(note))
+        return [replace(run, notes=(*run.notes, *self.said.get(i, ()))) for i, run in enumerate(self.runs)]
+
+
+def walk(root: Path, owner_of: Callable[[Path], Owner | None], read_file: Read) -> list[Run]:
+    """The runs under `root`: those of folders that are one, and of every file that is a log.
+
+    In the folder of a run everything else is looked into as well. A further log of the same training is not told
+    again; one that a Trainer kept of another training into the same folder is named in a note.
 
     Args:
         root: a folder.
-        read_folder: the runs of a folder that is one by itself, None where it is none.
+        owner_of: how to read a folder that is a run by itself, None where it is none.
         read_file: the runs of a file that is a log, None where it is none.
 
     Raises:
         UnreadableError: every log found was unreadable.
     """
-    runs: list[Run] = []
-    faults: list[UnreadableError] = []
-    for place in _places(root, read_folder, runs, faults):
-        _try(read_file, place, runs, faults)
-    if faults and not runs:
-        raise faults[0]
-    if faults:
-        note = str(say("runs.note.unread", count=len(faults), first=str(faults[0])))
-        runs[0] = replace(runs[0], notes=(*runs[0].notes, note))
-    return runs
+    found = _Found()
+    for place, above in _places(root, owner_of, found):
+        found.attempt(partial(read_file, place), above)
+    if found.faults and not found.runs:
+        raise (found.real_faults() or found.faults)[0]
+    return found.noted()
 
 
-def _places(root: Path, read_folder: Read, runs: list[Run], faults: list[UnreadableError]) -> Iterator[Path]:
-    """Files in folders that are no runs themselves; linked folders are followed, each folder once."""
-    waiting = [root]
+def _places(
+    root: Path, owner_of: Callable[[Path], Owner | None], found: _Found
+) -> Iterator[tuple[Path, tuple[int, ...]]]:
+    """Files that no folder's run claims, and the runs of the folders that they lie in.
+
+    Linked folders are followed, each folder once.
+    """
+    waiting: list[tuple[Path, tuple[int, ...]]] = [(root, ())]
     seen: set[str] = set()
     while waiting:
-        folder = waiting.pop()
+        folder, above = waiting.pop()
         real = os.path.realpath(folder)
         if real in seen:
             continue
         seen.add(real)
-        if _try(read_folder, folder, runs, faults):
-            continue
+        owner = _owner(owner_of, folder, found)
+        if owner is not None:
+            above = (*above, *found.attempt(owner.read, above))
+            for read in owner.further:
+                found.attempt(read, above)
         try:
             inside = sorted(folder.iterdir())
         except OSError:
             continue
         below = []
         for place in inside:
-            if place.name.startswith(".") or place.name in _CLOSED_FOLDERS:
+            if place.name.startswith(".") or place.name in _CLOSED_FOLDERS or (owner and owner.claims(place)):
                 continue
             if place.is_dir():
-                below.append(place)
-            elif place.suffix.lower() not in _OTHER and place.is_file():
-                yield place
+                below.append((place, above))
+            elif place.suffix.lower() not in _OTHER and place.name not in _NO_LOGS and place.is_file():
+                yield place, above
         waiting.extend(reversed(below))
 
 
-def _try(read: Read, place: Path, runs: list[Run], faults: list[UnreadableError]) -> bool:
-    """Whether `place` was taken for a log, readable or not."""
+def _owner(owner_of: Callable[[Path], Owner | None], folder: Path, found: _Found) -> Owner | None:
     try:
-        found = read(place)
+        return owner_of(folder)
     except UnreadableError as error:
-        faults.append(error)
-        return True
-    if found is None:
+        found.faults.append(error)
+        return None
+
+
+def _is_launch(owner: Run, run: Run) -> bool:
+    """Whether `run` is what a Trainer kept or printed of another training into the folder of `owner`."""
+    if owner.kind not in _TRAINERS or owner.path is None or run.path is None:
         return False
-    runs.extend(found)
-    return True
+    home = owner.path if owner.path.is_dir() else owner.path.parent
+    if home.name == "doneness" or checkpoints.step_of(home) >= 0:
+        home = home.parent
+    place = run.path if run.path.is_dir() else run.path.parent
+    return run.kind in _LAUNCHES and (place == home or place.is_relative_to(home / _LAUNCHES[run.kind]))
