@@ -1,13 +1,23 @@
-"""python -m bench [planted … | verdicts … | large … | fuzz …]."""
+"""python -m bench [planted … | alarms … | verdicts … | stop … | paired … | overhead … | large … | fuzz … | kills …]."""
 
 from __future__ import annotations
 
 import sys
 
-from bench import fuzz, large, planted
+from bench import alarms, fuzz, kills, large, overhead, paired, planted, stop
 from bench.verdicts import cli as verdicts
 
-BENCHES = {"planted": planted.main, "verdicts": verdicts.main, "large": large.main, "fuzz": fuzz.main}
+BENCHES = {
+    "planted": planted.main,
+    "alarms": alarms.main,
+    "verdicts": verdicts.main,
+    "stop": stop.main,
+    "paired": paired.main,
+    "overhead": overhead.main,
+    "large": large.main,
+    "fuzz": fuzz.main,
+    "kills": kills.main,
+}
 
 
 def run() -> int:

@@ -109,6 +109,10 @@ def block(parser: argparse.ArgumentParser) -> list[str]:
 
 
 if __name__ == "__main__":
+    import rates  # lies beside this script
+
     FOLDER.mkdir(exist_ok=True)
     for file, text in pages().items():
         (FOLDER / file).write_text(text.rstrip() + "\n", encoding="utf-8")
+    for path, text in rates.pages().items():
+        path.write_text(text, encoding="utf-8")

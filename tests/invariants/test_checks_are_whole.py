@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -22,7 +22,7 @@ def generator() -> ModuleType:
     return module
 
 
-GENERATE = generator()
+GENERATE = script("generate")
 CHECKS = [
     pytest.param(module, folder, id=module.CHECK.code)
     for package, folder in (("doneness.diagnose.checks", "diagnose"), ("doneness.audit.checks", "audit"))
@@ -72,3 +72,8 @@ def test_the_commands_of_the_readme_are_commands() -> None:
         assert len(lines) >= 8
         for line in lines:
             build_parser().parse_args(shlex.split(line))
+
+
+def test_the_false_alarm_tables_are_those_measured() -> None:
+    for path, text in script("rates").pages().items():
+        assert path.read_text(encoding="utf-8") == text, "run: make docs"
