@@ -22,8 +22,8 @@ def found(damage: Damage) -> tuple[Finding, Verdict]:
     [
         (Damage(), Status.SKIPPED),
         (Damage(0, 500), Status.PASS),
-        (Damage(5, 500), Status.PASS),
-        (Damage(6, 500), Status.WARN),
+        (Damage(2, 500), Status.PASS),
+        (Damage(3, 500), Status.WARN),
         (Damage(100, 500), Status.WARN),
         (Damage(0, 500, cut=True), Status.WARN),
         (Damage(101, 500), Status.FAIL),

@@ -180,6 +180,8 @@ def _edge(at: Floats, y: Floats, number: NDArray[np.int64], edge: int, least: in
     old, new = before, after
     if reach > _HALF:
         old, new = before[at[before] <= edge - 1.0 + reach], after[at[after] >= edge + 1.0 - reach]
+    if not min(old.size, new.size):
+        return None
     stays = np.concatenate((_share(before, old), -_share(after, new)))
     return _Edge(
         edge=edge,

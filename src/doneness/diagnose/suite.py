@@ -165,8 +165,7 @@ def _decide(case: Case, found: dict[str, Finding], findings: tuple[Finding, ...]
         # At a high rate that nobody plans to lower, most of what is left comes when it is lowered.
         done = Action.COOLDOWN if found["CV04"].message.key == "diagnose.cv04.plateau" else Action.STOP
         # Where it falls for certain, and yet what is left brings nothing that matters, it is learning still.
-        learning = status["CV05"] is Status.PASS and not case.recovering
-        return _Outcome(Verdict.LEARNING if learning else Verdict.CONVERGED, done)
+        return _Outcome(Verdict.LEARNING if status["CV05"] is Status.PASS else Verdict.CONVERGED, done)
     # A fall that only makes up for a rise is a recovery: whether it goes below the best nobody knows.
     sure = Status.WARN not in (status["CV02"], status["CV03"]) and not case.recovering
     falling = status["CV05"] is Status.PASS or status["CV04"] is Status.WARN

@@ -42,12 +42,15 @@ class Words:
         """How many unreadable lines are parts of readable ones, or like them, each in a way of its own."""
         kinds = [frozenset(words) for words, _ in self._kinds.most_common(_COMMON)]
         usual = [form for form, _ in self._forms.most_common(_COMMON)]
-        forms = Counter(_DIGITS.sub("0", line).strip() for line in self._others)
+        forms: dict[str, Counter[str]] = {}
+        for line in self._others:
+            forms.setdefault(_DIGITS.sub("0", line).strip(), Counter())[line] += 1
+        # The same line again, numbers and all, is a stretch that was written twice, and no habit.
         return self.lost + sum(
-            count
-            for form, count in forms.items()
+            lines.total()
+            for form, lines in forms.items()
             if (len(form) >= _PART and any(form in whole for whole in usual))
-            or (count < _HABIT and (_like(frozenset(_WORD.findall(form)), kinds) or _spliced(form, usual)))
+            or (len(lines) < _HABIT and (_like(frozenset(_WORD.findall(form)), kinds) or _spliced(form, usual)))
         )
 
 
