@@ -84,34 +84,37 @@ def everything_on(callback: Callable[..., Any]) -> dict[str, Any]:
     return {option.name: True for option in options if isinstance(option.default, bool)} | {"on_stop": "note"}
 
 
-def trainer(folder: Path, steps: int, with_callback: bool, times: Times, every: int) -> Any:
-    """A transformers Trainer with adapters on SmolLM2, on short rows of the demo."""
+def short_rows(tokenizer: Any, name: str, count: int) -> list[dict[str, list[int]]]:
+    """The last tokens of the demo's rows, all of one length, so that every step is the same work."""
     from importlib import resources
 
+    from doneness.data import read_rows
+    from doneness.models import encode_rows
+
+    source = resources.files("doneness.data") / "demo" / "en" / name
+    encoded = encode_rows(tokenizer, read_rows(Path(str(source))).rows, 1024).rows
+    cut = [(r.ids[-_LONGEST:], min(r.targets, _LONGEST)) for r in encoded if len(r.ids) >= _LONGEST][:count]
+    return [
+        {
+            "input_ids": list(ids),
+            "attention_mask": [1] * _LONGEST,
+            "labels": [-100] * (_LONGEST - targets) + list(ids[_LONGEST - targets :]),
+        }
+        for ids, targets in cut
+    ]
+
+
+def trainer(folder: Path, steps: int, with_callback: bool, times: Times, every: int) -> Any:
+    """A transformers Trainer with adapters on SmolLM2, on short rows of the demo."""
     import torch
     from peft import LoraConfig, get_peft_model
-    from transformers import Trainer, TrainingArguments
+    from transformers import PrinterCallback, Trainer, TrainingArguments
 
-    from doneness.data import read_rows
     from doneness.integrations import DonenessCallback
-    from doneness.models import demo_model, encode_rows, load_model
+    from doneness.models import demo_model, load_model
 
     torch.manual_seed(0)
     loaded = load_model(str(demo_model()), dtype="float32", device="cpu")
-    source = resources.files("doneness.data") / "demo" / "en"
-
-    def rows(name: str, count: int) -> list[dict[str, list[int]]]:
-        encoded = encode_rows(loaded.tokenizer, read_rows(Path(str(source / name))).rows, 1024).rows
-        # The last tokens of each row, all of one length, so that every step is the same work.
-        cut = [(r.ids[-_LONGEST:], min(r.targets, _LONGEST)) for r in encoded if len(r.ids) >= _LONGEST][:count]
-        return [
-            {
-                "input_ids": list(ids),
-                "attention_mask": [1] * _LONGEST,
-                "labels": [-100] * (_LONGEST - targets) + list(ids[_LONGEST - targets :]),
-            }
-            for ids, targets in cut
-        ]
 
     class Timed(Trainer):  # type: ignore[misc]
         def evaluate(self, *args: Any, **kwargs: Any) -> Any:
@@ -141,12 +144,10 @@ def trainer(folder: Path, steps: int, with_callback: bool, times: Times, every: 
     made = Timed(
         model=model,
         args=arguments,
-        train_dataset=rows("train.jsonl", _ROWS),
-        eval_dataset=rows("eval.jsonl", _EVAL_ROWS),
+        train_dataset=short_rows(loaded.tokenizer, "train.jsonl", _ROWS),
+        eval_dataset=short_rows(loaded.tokenizer, "eval.jsonl", _EVAL_ROWS),
         callbacks=[DonenessCallback(folder / "doneness", **everything_on(DonenessCallback))] if with_callback else [],
     )
-    from transformers import PrinterCallback
-
     made.remove_callback(PrinterCallback)
     return made
 

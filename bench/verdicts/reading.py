@@ -26,10 +26,11 @@ def measure() -> dict[str, Any]:
         try:
             runs = read(HOME / file)
         except UnreadableError as error:
-            refused.append({"file": file, "said": str(error)[:200]})
+            said = str(error).replace(f"{HOME}/", "")  # where the collection lies is nobody's business
+            refused.append({"file": file, "said": said[:200]})
             continue
         except Exception as error:
-            raised.append({"file": file, "error": f"{type(error).__name__}: {error}"[:200]})
+            raised.append({"file": file, "error": f"{type(error).__name__}: {error}".replace(f"{HOME}/", "")[:200]})
             continue
         runs_found += len(runs)
         got = (sum(len(r.train or ()) for r in runs), sum(len(r.evals or ()) for r in runs))

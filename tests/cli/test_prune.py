@@ -391,12 +391,10 @@ def test_what_lies_beyond_the_log_is_another_runs(output: Path, capsys: pytest.C
 
 
 def test_runs_beneath_the_output_folder_are_neither_in_the_way_nor_touched(output: Path) -> None:
-    beneath = output / "again"
-    checkpoint(beneath, 100, tuple(2.0 * loss for loss in DIP))
+    checkpoint(output / "again", 100, tuple(2.0 * loss for loss in DIP))
     (output / "other.csv").write_text("step,loss\n1,2\n2,1\n")
     quieten(output)
     assert len(read(output)) == 3
-    planned = plan_prune(output)
-    assert {c.step for c in planned.candidates} == {20, 40, 60, 80, 100}
-    prune(planned)
-    assert steps(beneath) == [100]
+    assert {c.step for c in plan_prune(output).candidates} == {20, 40, 60, 80, 100}
+    prune(plan_prune(output))
+    assert steps(output / "again") == [100]
