@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from doneness.curves import mann_kendall, theil_sen, trajectory_noise, trend
+from doneness.curves import Noise, mann_kendall, pooled_noise, theil_sen, trajectory_noise, trend
 
 SPACED = np.array([0, 1, 2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128, 144, 160])
 
@@ -37,6 +39,34 @@ def test_noise_ignores_shifts_and_follows_scale(shift: float, scale: float) -> N
 def test_four_points_tell_no_noise() -> None:
     assert trajectory_noise([1, 2, 3, 4], [1.0, 2.0, 1.0, 2.0]) is None
     assert trajectory_noise([1, 2, 3, 4, 5], [1.0, 2.0, np.nan, 2.0, 1.0]) is None
+
+
+@pytest.mark.parametrize("count", [6, 10, 20, 40])
+def test_the_degrees_of_freedom_of_the_pooled_noise_are_those_of_its_spread(count: int) -> None:
+    """With no usual noise to lean on, σ² spreads like a χ² with the degrees that are named, less the pooled two."""
+    rng = np.random.default_rng(count)
+    found = [pooled_noise(np.arange(count) * 25, 1.5 + rng.normal(0, 0.01, count), 1e-9) for _ in range(1500)]
+    own = np.array([f.df - 2.0 for f in found])
+    square = np.array([f.sigma**2 * f.df / (f.df - 2.0) for f in found])
+    spread = 2.0 * square.mean() ** 2 / square.var()
+    assert 0.6 < np.median(own) / spread < 1.6
+    assert 0.9 < math.sqrt(square.mean()) / 0.01 < 1.3
+
+
+def test_the_usual_noise_stands_in_where_evaluations_are_few_and_yields_where_they_are_many() -> None:
+    assert pooled_noise([1, 2, 3, 4], [1.0, 2.0, 1.0, 2.0], 0.3) == Noise(0.3, 3.0)
+    rng = np.random.default_rng(5)
+    step = np.arange(200) * 25
+    assert pooled_noise(step, 1.5 + rng.normal(0, 0.01, 200), 0.1).sigma < 0.03
+    few = pooled_noise(step[:6], 1.5 + rng.normal(0, 1e-4, 6), 0.1)
+    assert 0.05 < few.sigma < 0.1
+
+
+def test_the_opening_fall_is_no_noise_of_a_test() -> None:
+    rng = np.random.default_rng(2)
+    step = np.arange(20) * 25
+    fallen = 1.5 + np.exp(-step / 60.0) + rng.normal(0, 0.005, 20)
+    assert pooled_noise(step, fallen, 0.005).sigma < 0.01
 
 
 def test_theil_sen_agrees_with_scipy_and_shrugs_at_outliers() -> None:

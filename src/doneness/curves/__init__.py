@@ -1,8 +1,8 @@
 """Numpy in, numbers out: paired tests, noise, robust trends, forecasts. Knows no Run."""
 
-from doneness.curves.crossfit import CrossFit, Noise, half_of, worse_than_best
+from doneness.curves.crossfit import CrossFit, half_of, worse_than_best
 from doneness.curves.forecast import LossForecast, forecast
-from doneness.curves.noise import trajectory_noise
+from doneness.curves.noise import Noise, pooled_noise, trajectory_noise
 from doneness.curves.paired import PairedEffect, minimum_detectable, paired_effect, rows_needed
 from doneness.curves.robust import Kendall, Slope, Trend, mann_kendall, running_median, theil_sen, trend
 from doneness.curves.schedule import Rate, read_rate, told_end
@@ -31,6 +31,7 @@ __all__ = [
     "mann_kendall",
     "minimum_detectable",
     "paired_effect",
+    "pooled_noise",
     "read_rate",
     "rows_needed",
     "running_median",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from doneness.curves.noise import Noise
 from doneness.curves.paired import PairedEffect, paired_effect
 from doneness.curves.student import t_cdf, t_quantile, z_quantile
 
@@ -52,20 +53,6 @@ def half_of(ids: Sequence[str]) -> NDArray[np.bool_]:
     half = np.zeros(len(keys), dtype=bool)
     half[np.asarray(sorted(range(len(keys)), key=keys.__getitem__)[::2], dtype=np.int64)] = True
     return half
-
-
-@dataclass(frozen=True, slots=True)
-class Noise:
-    """Trajectory noise as a test needs it.
-
-    Attributes:
-        sigma: σ_t, nats.
-        df: how many independent deviations it was estimated from; a noise that two or three
-            evaluations tell is itself uncertain.
-    """
-
-    sigma: float = 0.0
-    df: float = math.inf
 
 
 def worse_than_best(nll: Floats, tokens: Floats, half: NDArray[np.bool_], noise: Noise | None = None) -> CrossFit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,21 @@ _LATER = 0.55  # share of the points that count
 _WILD = 2.5  # deviations are cut here, in units of the median's sd
 _ONE_SIDED = 0.05  # share of the squares above the lines below which noise cannot be the cause
 _PRIOR = 2.0  # weight of the usual noise, in evaluations
+_TELLS = 0.5  # degrees of freedom that one second residual is worth: neighbours share two of their three points
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Trajectory noise as a test needs it.
+
+    Attributes:
+        sigma: σ_t, nats.
+        df: how many independent deviations it was estimated from; a noise that two or three
+            evaluations tell is itself uncertain.
+    """
+
+    sigma: float = 0.0
+    df: float = math.inf
 
 
 def trajectory_noise(step: ArrayLike, loss: ArrayLike, usual: float | None = None) -> float | None:
@@ -48,6 +64,34 @@ def trajectory_noise(step: ArrayLike, loss: ArrayLike, usual: float | None = Non
     if usual is not None and above < _ONE_SIDED * float((bend**2).mean()):
         return min(math.sqrt((_PRIOR * usual**2 + m * 2.0 * above) / (_PRIOR + m)), _spread(bend))
     return _spread(bend)
+
+
+def pooled_noise(step: ArrayLike, loss: ArrayLike, usual: float) -> Noise:
+    """Trajectory noise with the degrees of freedom that a test may take it to have.
+
+    `trajectory_noise` of ten evaluations has the spread of a variance with 2.3 degrees of freedom
+    (simulation of white noise), of which alone no test at a small level can be made. So it reaches back
+    beyond the later half for as long as the second residuals are no larger than there (a run without an opening
+    fall gives all of them), and is pooled with the usual noise, which has the weight of two deviations.
+
+    Args:
+        step: steps of the evaluations, ascending; shape (n,).
+        loss: mean losses; shape (n,). Non-finite values are left out.
+        usual: noise of other runs, nats; stands alone with fewer than five usable points.
+
+    Returns:
+        The pooled σ_t, and its degrees of freedom.
+    """
+    later = trajectory_noise(step, loss, usual)
+    if later is None:
+        return Noise(usual, _PRIOR + 1.0)
+    x, y = _clean(step, loss)
+    bend = second_residuals(x, y)
+    start = bend.size - (max(MIN_POINTS, math.ceil(_LATER * x.size)) - 2)
+    while start > 0 and abs(bend[start - 1]) < _WILD * later:
+        start -= 1
+    sigma, df = _spread(bend[start:]), _TELLS * (bend.size - start)
+    return Noise(math.sqrt((_PRIOR * usual**2 + df * sigma**2) / (_PRIOR + df)), _PRIOR + df)
 
 
 def _spread(bend: NDArray[np.float64]) -> float:

@@ -23,7 +23,8 @@ Floats = NDArray[np.float64]
 MIN_POINTS = 5
 _MOST = 40  # more points than this are averaged into that many groups
 _POOLED = 4.0  # weight of the noise read off second differences, in points
-_ONCE, _WATCHED = (2.35, 2.5), (3.1, 10.0)  # for many points, and what few add
+_ONCE, _WATCHED = (2.35, 2.5), (3.8, 12.0)  # for many points, and what few add
+_EARLIER = 1.5  # less is asked of the earlier of two looks at a watched run: that finds a turn sooner
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +44,19 @@ class Turn:
     n: int
 
 
-def critical_turn(points: int, watched: bool = False) -> float:
+def critical_turn(points: int, watched: bool = False, earlier: bool = False) -> float:
     """What a curve of so many points that does not turn exceeds only by chance, at two looks in a row.
 
     Args:
         points: of the curve.
         watched: the chance holds over all looks from the sixth point to the fortieth, rather than for this one.
+        earlier: the value for the look before, at which less is asked where a run is watched.
 
     Returns:
         The critical strength: simulated flat and settling curves exceed it in at most 4 % of cases.
     """
     base, few = _WATCHED if watched else _ONCE
-    return base + few / points
+    return base + few / points - (_EARLIER if watched and earlier else 0.0)
 
 
 def turning(x: ArrayLike, y: ArrayLike) -> Turn | None:

@@ -81,9 +81,9 @@ def _turned(case: Case, step: Ints, loss: Floats) -> tuple[int, float] | None:
     share = float(loss[-1] - loss[low]) / (abs(float(loss[low])) or 1.0)
     if share <= _RISE:
         return None
-    critical = critical_turn(n, case.params.watched)
     looks = (turning(step[:count], loss[:count]) for count in (n - 1, n))
-    certain = all(turn is not None and turn.strength > critical for turn in looks)
+    critical = (critical_turn(n, case.params.watched, earlier) for earlier in (True, False))
+    certain = all(turn is not None and turn.strength > least for turn, least in zip(looks, critical, strict=True))
     return (int(step[low]), share) if certain else None
 
 

@@ -71,7 +71,7 @@ def _turned(case: Case, looks: list[Turn], scale: float, where: Where) -> Findin
         status, key = Status.WARN, "once"
         if _receding(case):
             key = "receding"
-        elif looks[0].strength > critical:
+        elif looks[0].strength > critical_turn(n, case.params.watched, earlier=True):
             status, key = Status.FAIL, "overfitting"
     else:
         # A rise larger than what noise hides has failed the test for another reason: the curve's shape.
