@@ -3,8 +3,8 @@
     python -m bench kills --kills 20 --seed 1
 
 Both are `doneness train` in processes of their own, on a tiny random model, with a cooldown that the rule decides on,
-checkpoints that rotate, and a probe of nothing else. A moment is drawn anew for each life of the run, from the start
-of the process on, so that imports, loading, steps, evaluations, checkpoints and deletions are all hit. Compared at the
+checkpoints that rotate, and a probe of nothing else. A moment is drawn anew for each life of the run, so that
+imports, loading, steps, evaluations, checkpoints and deletions are all hit. Compared at the
 end, bit for bit: decisions, train losses, losses by example, which checkpoints are kept, the weights in them, and
 whether anything half-done lies about.
 """
@@ -33,6 +33,7 @@ from doneness.runs.journal import read_records
 OUT = Path("bench/results/kills.json")
 WORDS = ["red", "blue", "green", "black", "white", "brown", "grey", "pink", "gold", "teal"]
 STEPS, EVERY = 360, 20
+_EARLY, _TAIL = 0.25, 60  # share of kills before the first step; steps at the end that are left alone
 RECIPE = """
 [run]
 folder = "{folder}"
@@ -71,10 +72,10 @@ def main(argv: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="doneness-kills-") as place:
         home = Path(place)
         recipes = {name: _recipe(home, name, options.keep_gb) for name in ("whole", "broken")}
-        seconds = _lasts(recipes["whole"])
-        print(f"left alone it lasts {seconds:.0f} s; killing the other {options.kills} times", flush=True)
-        hits = _kill(home / "broken", recipes["broken"], options.kills, seconds, random.Random(options.seed))
-        _lasts(recipes["broken"])
+        begins, ends = _lasts(recipes["whole"], home / "whole")
+        print(f"left alone it lasts {ends:.0f} s, {begins:.0f} of them before the first step", flush=True)
+        hits = _kill(home / "broken", recipes["broken"], options.kills, begins, random.Random(options.seed))
+        _lasts(recipes["broken"], home / "broken")
         found = {"seed": options.seed, "kills": hits, "same": _same(home / "whole", home / "broken")}
     OUT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     for name, same in found["same"].items():
@@ -100,35 +101,49 @@ def _recipe(home: Path, name: str, keep: float) -> Path:
 def _start(recipe: Path) -> subprocess.Popen[bytes]:
     environment = os.environ | {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-m", "doneness", "train", str(recipe)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    with recipe.with_suffix(".err").open("wb") as errors:
+        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
 
 
-def _lasts(recipe: Path) -> float:
-    begun = time.monotonic()
+def _lasts(recipe: Path, folder: Path) -> tuple[float, float]:
+    """Train to the end; seconds until the first steps were written, and until the end."""
+    begun, first = time.monotonic(), None
     process = _start(recipe)
-    _, error = process.communicate()
+    while process.poll() is None:
+        if first is None and _step(folder) > 0:
+            first = time.monotonic() - begun
+        time.sleep(0.2)
     if process.returncode != 0:
-        raise SystemExit(f"doneness train ended with {process.returncode}: {error.decode()[-2000:]}")
-    return time.monotonic() - begun
+        said = recipe.with_suffix(".err").read_text(encoding="utf-8", errors="replace")
+        raise SystemExit(f"doneness train ended with {process.returncode}: {said[-2000:]}")
+    ends = time.monotonic() - begun
+    return (ends if first is None else first), ends
 
 
-def _kill(folder: Path, recipe: Path, kills: int, seconds: float, chance: random.Random) -> list[dict[str, Any]]:
-    """Start, wait, kill; waits grow and shrink so that the last kill falls near the end of the run."""
+def _kill(folder: Path, recipe: Path, kills: int, begins: float, chance: random.Random) -> list[dict[str, Any]]:
+    """Start, wait, kill, start again.
+
+    One kill in four falls before the first step, at any moment of the `begins` seconds that it takes. Of the others
+    each comes within a second after a step drawn such that enough of the run stays for the kills that are left: drawn
+    by the clock alone they would depend on what else the machine does.
+    """
     hits: list[dict[str, Any]] = []
-    patience = seconds / 3.0
     while len(hits) < kills:
-        before = _written(folder)
-        process = _start(recipe)
-        wait = chance.uniform(0.0, patience)
+        before, here = _written(folder), _step(folder)
+        early = chance.random() < _EARLY
+        ahead = chance.uniform(0.0, 2.0 * (STEPS - _TAIL - here) / (kills - len(hits) + 1))
+        wait = chance.uniform(0.0, begins if early else 1.0)
+        process, begun = _start(recipe), time.monotonic()
+        while not early and process.poll() is None and _step(folder) < here + ahead:
+            time.sleep(0.05)
         try:
             process.wait(wait)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
-            hits.append({"after": round(wait, 2), "step": _step(folder), "records": _written(folder) - before})
-            behind = hits[-1]["step"] < STEPS * len(hits) / (kills + 1)
-            patience *= 1.2 if behind else 0.8
-            print(f"kill {len(hits):2} after {wait:5.1f} s, at step {hits[-1]['step']}", flush=True)
+            lived = time.monotonic() - begun
+            hits.append({"after": round(lived, 2), "step": _step(folder), "records": _written(folder) - before})
+            print(f"kill {len(hits):2} after {lived:5.1f} s, at step {hits[-1]['step']}", flush=True)
             continue
         if process.returncode == 0:
             raise SystemExit(f"the run came to its end after {len(hits)} kills; make it longer")
