@@ -67,7 +67,7 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench kills", description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--keep-gb", type=float, default=0.004, help="so small that checkpoints have to go")
+    parser.add_argument("--keep-gb", type=float, default=0.001, help="so small that checkpoints have to go")
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="doneness-kills-") as place:
         home = Path(place)

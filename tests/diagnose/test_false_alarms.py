@@ -9,7 +9,7 @@ import pytest
 
 from doneness.core import Finding
 from doneness.diagnose import Params
-from doneness.runs import Run
+from doneness.runs import EVAL_LOSS, TRAIN_LOSS, Run, Series
 from doneness.testing import synthetic as make
 
 Judge = Callable[..., Finding]
@@ -43,3 +43,22 @@ def test_a_flat_curve_seen_once_at_its_end(judge: Judge) -> None:
 def test_a_planted_rise_is_found_through_noise_of_1_7_percent(judge: Judge, rise: float, least: float) -> None:
     runs = [make.overfitting_run(rise=rise, seed=s, rows=0, noise=0.0238) for s in range(60)]
     assert np.mean([judge("CV03", run).status.value == "fail" for run in runs]) >= least
+
+
+def test_a_watched_run_is_not_stopped_by_a_rise_over_three_steps(judge: Judge) -> None:
+    """Labels of one token, batches of two: the loss went 6.29, 3.09, 1.40, 2.44, 3.06, and down to 0.91 later."""
+    series = {EVAL_LOSS: Series.of([0, 1, 2, 4, 5], [6.29, 3.09, 1.40, 2.44, 3.06])}
+    hasty = Run("labels", meta={"planned_steps": 100, "steps_per_epoch": 50}, series=series)
+    assert judge("CV03", hasty, WATCHED).status.value == "unsure"
+    slow = {EVAL_LOSS: Series.of([0, 20, 40, 80, 100], [6.29, 3.09, 1.40, 2.44, 3.06])}
+    assert judge("CV03", Run("labels", meta=hasty.meta, series=slow), WATCHED).status.value == "fail"
+
+
+def test_ten_rows_that_jump_have_not_diverged(judge: Judge) -> None:
+    jumping = [3.97, 2.3, 0.78, 0.2, 0.01, 0.0, 0.0, 2.82, 4.95, 1.06]
+    climbing = [1.64, 1.7, 1.66, 1.72, 1.69, 2.4, 3.9, 5.5, 6.8, 7.9]
+    found = [
+        judge("CV01", Run("train", series={TRAIN_LOSS: Series.of(np.arange(1, 11), loss)})).status.value
+        for loss in (jumping, climbing)
+    ]
+    assert found == ["warn", "fail"]

@@ -4,17 +4,20 @@ What it finds: a loss that climbed well above where it had been and stays there,
 that do.
 
 How: medians of windows of 20 logged losses (a quarter of a short log, three at least). The last
-two windows must both lie above the best window by more than max(0.5 nats, 6 MAD), or the last 20
-gradient norms above 10 times the median of those before. A latter half that lies wholly one nat
-above the first loss has diverged at once. Without train losses, two evaluations in a row by that
-margin above both the best and the first. Train loss that rises for certain (Theil–Sen, 90 %) since the best
-evaluation by a twentieth of the loss and half as much as evaluations that CV03 calls overfitting, at no higher
-learning rate: overfitting lowers train loss, so this is none. A rise that came back is a warning.
+two windows must both lie above the best window by more than max(0.5 nats, 6 MAD; in a short log that of
+second differences as well), or the last 20 gradient norms above 10 times the median of those before.
+A latter half that lies wholly one nat above the first loss has diverged at once. Without train losses, two
+evaluations in a row by that margin above both the best and the first. Train loss that rises for certain
+(Theil–Sen, 90 %) since the best evaluation by a twentieth of the loss and half as much as evaluations that CV03
+calls overfitting, at no higher learning rate: overfitting lowers train loss, so this is none. A rise that came
+back is a warning.
 
 Source: windows and margins are ours, heuristic.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +62,9 @@ def _windows(case: Case, step: NDArray[np.int64], value: Floats) -> Finding:
     place = int(np.argmin(medians))
     best = value[place : place + width]
     spread = 1.4826 * float(np.median(np.abs(best - np.median(best))))
+    if width < _WINDOW:
+        # Of so few rows the best ones are alike by chance. Second differences say more; a steady climb has none.
+        spread = max(spread, 1.4826 * float(np.median(np.abs(np.diff(value, 2)))) / math.sqrt(6.0))
     margin = max(_CLIMB, _MADS * spread)
     climb = medians - lowest
     # Windows cannot see a loss that leapt up within the first of them.

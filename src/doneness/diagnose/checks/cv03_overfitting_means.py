@@ -9,7 +9,7 @@ best by the smallest gain that matters; and the Theil–Sen slope of the last fi
 down: a rise that falls again is not overfitting. Where there are per-example losses the latest and
 the best evaluation must differ on the same examples as well. Three to five evaluations
 show only a fall and a rise without a break: two rises of 5 % each, or two to 4 % after two falls, or three to 3 %
-(twice that where a run is watched); fewer show nothing.
+(twice that where a run is watched, and over a tenth of its plan or of an epoch); fewer show nothing.
 
 Source: convex regression (curves/turning.py); critical values by simulation, docs/design/log.md.
 """
@@ -31,6 +31,7 @@ _PLAIN = ((2, 0.04), (3, 0.03))  # evaluations that rise one after the other, an
 _PLAIN_WATCHED = ((2, 0.08), (3, 0.06))
 _STEEP, _RISES = 0.05, 3  # each of two rises, or so many of any size
 _SURE, _Z = 0.05, 1.645
+_HASTY = 0.1  # of the plan, or of an epoch where that is shorter
 
 Floats = NDArray[np.float64]
 
@@ -49,7 +50,7 @@ def _judge(case: Case) -> Finding:
     shared = {"share": rise / scale, "step": int(case.step[best]), "evals": n}
     where = Where(step=int(case.step[best]))
     if n < _TURN:
-        if n >= _LEAST and _plain(loss, best, case.params.watched):
+        if n >= _LEAST and _plain(loss, best, case.params.watched) and not _hasty(case, best):
             plain, limit = say("diagnose.cv03.plain", **shared), _PLAIN[-1][1] * scale
             return Finding(CODE, Status.FAIL, plain, rise, None, limit, n, where, say("diagnose.cv02.advice"))
         message = say("diagnose.cv03.few", needed=_TURN, **shared)
@@ -113,6 +114,13 @@ def _receding(case: Case) -> bool:
         return True
     fall = -slope.slope * float(step[-1] - step[0])
     return slope.high < 0.0 or fall > 2.0 * case.noise
+
+
+def _hasty(case: Case, best: int) -> bool:
+    """Whether a watched run has risen for so few steps that one batch or two may be all there is to it."""
+    known = [span for span in (case.planned, case.steps_per_epoch) if span]
+    since = float(case.step[-1] - case.step[best])
+    return case.params.watched and bool(known) and since < _HASTY * min(known)
 
 
 def _plain(loss: Floats, best: int, watched: bool) -> bool:
