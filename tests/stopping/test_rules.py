@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from doneness.core import LANGUAGES, Action, StopDecision, Verdict
-from doneness.runs import EVAL_LOSS, ExampleLosses, Run, Series
+from doneness.runs import EVAL_LOSS, LEARNING_RATE, ExampleLosses, Run, Series
 from doneness.stopping import EvidenceRule, PatienceRule, StopRule, first_stop, replay
 from doneness.testing import synthetic as make
 
@@ -63,12 +63,26 @@ def test_overfitting_is_stopped_soon_after_the_turn_with_the_best_recommended() 
     assert decision.recommended_step in range(150, 271)
 
 
-def test_a_settled_run_is_stopped_and_steps_are_saved() -> None:
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
+def test_a_settled_run_is_cooled_down_where_the_rate_is_high_and_stopped_where_it_is_low(schedule: str) -> None:
+    run = make.converged_run(rows=1500, schedule=schedule)
+    rate = run.series[LEARNING_RATE]
+    peak = float(rate.value.max())
+    asked = [d for d in replay(run, EvidenceRule()) if d.action is not Action.CONTINUE]
+    assert asked
+    for decision in asked:
+        now = float(np.interp(decision.step or 0, rate.step, rate.value)) / peak
+        assert decision.action is (Action.COOLDOWN if now > 0.2 else Action.STOP)
+    if schedule != "constant":
+        assert {d.action for d in asked} == {Action.COOLDOWN, Action.STOP}
+        assert "it falls to zero first" in asked[0].reason.text("en")
+
+
+def test_a_settled_run_is_ended_and_steps_are_saved() -> None:
     decision = first_stop(make.converged_run(rows=1500), EvidenceRule())
     assert decision is not None
     # So early the steep fall still lies within the latest third: learning, but nothing is left to gain.
     assert decision.verdict in (Verdict.CONVERGED, Verdict.LEARNING)
-    assert decision.action is Action.STOP
     assert decision.step is not None
     assert 100 <= decision.step < 600
 

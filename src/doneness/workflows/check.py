@@ -91,7 +91,7 @@ def judge(run: Run, params: Params | None = None, until: int | None = None) -> J
 
     With `until`, run and probes are cut there as well: whatever is shown of them ends where the verdict does.
     """
-    chosen = params or _own_params(run)
+    chosen = params or own_params(run)
     run = without_strays(run)
     table = load_table(run.path) if run.kind == "journal" and run.path is not None else None
     if until is not None:
@@ -113,7 +113,8 @@ def _asked_until(table: ProbeTable | None, step: int) -> ProbeTable | None:
     return replace(table, steps=steps, cells=tuple(c for c in table.cells if c.step <= step), turning=turning)
 
 
-def _own_params(run: Run) -> Params | None:
+def own_params(run: Run) -> Params | None:
+    """The thresholds that a run of ours was trained with; None for any other."""
     if run.path is None or run.kind != "journal":
         return None
     # Only our own runs have a recipe, and what reads one takes long to load.

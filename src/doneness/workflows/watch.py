@@ -18,7 +18,8 @@ from doneness.core import Action, Diagnosis, DonenessError, Verdict
 from doneness.diagnose import Params
 from doneness.runs import Run, read
 from doneness.runs.readers import files
-from doneness.workflows.check import judge
+from doneness.stopping import EvidenceRule
+from doneness.workflows.check import judge, own_params
 from doneness.workflows.going import finished
 from doneness.workflows.mapping import refuse_unknown_columns
 from doneness.workflows.silence import Pace
@@ -98,7 +99,7 @@ class LogWatcher:
         try:
             found = self._runs()
             run = found[0]
-            diagnosis = judge(run, self.params).diagnosis
+            diagnosis = _decided(run, self.params)
         except DonenessError as error:
             if stood_still:
                 self._read = seen
@@ -186,6 +187,17 @@ class LogWatcher:
         stop = diagnosis.action is Action.STOP and same and moved and self.fired is None
         self.fired = time.monotonic() if stop else self.fired
         return Look(run, diagnosis, others, was.verdict is not diagnosis.verdict, stop)
+
+
+def _decided(run: Run, params: Params | None) -> Diagnosis:
+    """The diagnosis, with the action of the rule that is asked in training, too: false alarms are rare over all looks.
+
+    Nobody can lower the rate of a run that is only watched, so one whose plan lowers it later is stopped.
+    """
+    chosen = replace(params or own_params(run) or Params(), watched=True)
+    found = judge(run, chosen)
+    decision = EvidenceRule(chosen, cools=False).of(found.run, found.diagnosis)
+    return replace(found.diagnosis, action=decision.action)
 
 
 def fingerprint(path: Path) -> Print:

@@ -21,6 +21,8 @@ HARM = (Verdict.BROKEN, Verdict.DIVERGED, Verdict.OVERFITTING)
 class EvidenceRule:
     """Stops a run that is broken, diverged, overfitting or converged; cools down one that settled at a high rate.
 
+    Whatever the schedule: one that would have lowered the rate later is lowered now.
+
     It keeps no state: everything is computed from the run so far, so a resumed run decides as the
     uninterrupted one would have.
 
@@ -30,6 +32,7 @@ class EvidenceRule:
             falls and nothing shows memorising; "target" stops at `target`, too.
         target: loss to reach, nats per target token; None for other goals.
         budget: what the run may cost. That it is spent is no verdict: the decision bears the diagnosis' own.
+        cools: whether somebody can lower the rate of a run that is done; else one whose plan lowers it is stopped.
     """
 
     params: Params = field(default_factory=Params)
@@ -37,11 +40,15 @@ class EvidenceRule:
     goal: str = "behaviour"
     target: float | None = None
     budget: Budget = field(default_factory=Budget)
+    cools: bool = True
 
     def decide(self, run: Run) -> StopDecision:
         """Diagnose the run so far and act on the verdict."""
         # It is asked at every evaluation: false alarms are to be rare over all of them.
-        found = diagnose(run, replace(self.params, watched=True), every_span=False)
+        return self.of(run, diagnose(run, replace(self.params, watched=True), every_span=False))
+
+    def of(self, run: Run, found: Diagnosis) -> StopDecision:
+        """The decision that follows from a diagnosis of the run so far, made with `params` of a watched run."""
         action, verdict, reason = self._outcome(run, found)
         return StopDecision(
             action=action,
@@ -66,6 +73,9 @@ class EvidenceRule:
         elif self.goal == "fidelity" and _sound(found) and (closing := still_closing(run, found)) is not None:
             action = Action.CONTINUE
             reason = say("stopping.goal.fidelity", step=run.last_step, closing=closing, headline=found.headline)
+        elif action is Action.STOP and self.cools and (rate := _high_rate(found, self.params)) is not None:
+            action = Action.COOLDOWN
+            reason = _of_span(found, say("stopping.cool", headline=found.headline, rate=rate))
         # A cooldown would cost what is no longer there.
         spent = None if action is Action.STOP else self.budget.spent_by(run)
         if spent is not None:
@@ -76,6 +86,19 @@ class EvidenceRule:
 
 def _of_span(found: Diagnosis, reason: Message) -> Message:
     return say("diagnose.span.headline", span=word(found.span), headline=reason) if found.span else reason
+
+
+def _high_rate(found: Diagnosis, params: Params) -> float | None:
+    """The learning rate as a share of its peak, where the run is done but the rate is still high.
+
+    The forecast allows for the fall that is planned, and finds no gain that matters in it. The weights of a high rate
+    are no final ones all the same (arXiv 2405.18392), and a short cooldown costs less than the rest of the plan.
+    """
+    done = next((finding for finding in found.findings if finding.code == "CV04"), None)
+    if done is None or done.status is not Status.PASS or found.verdict not in (Verdict.CONVERGED, Verdict.LEARNING):
+        return None
+    rate = done.evidence.get("rate")
+    return rate if isinstance(rate, float) and rate > params.high_rate else None
 
 
 def _sound(found: Diagnosis) -> bool:
