@@ -3,16 +3,16 @@
     python -m bench kills --kills 20 --seed 1
 
 Both are `doneness train` in processes of their own, on a tiny random model, with a cooldown that the rule decides on,
-checkpoints that rotate, and a probe of nothing else. A moment is drawn anew for each life of the run, so that
-imports, loading, steps, evaluations, checkpoints and deletions are all hit. Compared at the
-end, bit for bit: decisions, train losses, losses by example, which checkpoints are kept, the weights in them, and
-whether anything half-done lies about.
+checkpoints that rotate, and a probe of nothing else. For each life of the run it is drawn anew when it is killed: by
+the clock, or at a moment when a file is opened, moved or removed or a line written (see `dying`), over the whole run,
+so that imports, loading, steps, evaluations, checkpoints and deletions are all hit. The last two fall after the last
+step: in its evaluation, checkpoint and rotation, and in the life that finishes them. No life gets by: at the latest
+it is killed before it writes how the run ended. Compared at the end: see `kills_same`.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import random
@@ -21,19 +21,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from doneness.runs import read
+from bench import kills_same
 from doneness.runs.journal import read_records
 
 OUT = Path("bench/results/kills.json")
 WORDS = ["red", "blue", "green", "black", "white", "brown", "grey", "pink", "gold", "teal"]
 STEPS, EVERY = 360, 20
-_EARLY, _TAIL = 0.25, 60  # share of kills before the first step; steps at the end that are left alone
+_EARLY, _CLOCK = 0.25, 0.6  # shares of the kills: before the first step by the clock; these and any by the clock
+_NEVER = 10**9
 RECIPE = """
 [run]
 folder = "{folder}"
@@ -72,11 +71,12 @@ def main(argv: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="doneness-kills-") as place:
         home = Path(place)
         recipes = {name: _recipe(home, name, options.keep_gb) for name in ("whole", "broken")}
-        begins, ends = _lasts(recipes["whole"], home / "whole")
+        begins, ends = _lasts(recipes["whole"])
+        whole = _Whole.read(recipes["whole"], begins)
         print(f"left alone it lasts {ends:.0f} s, {begins:.0f} of them before the first step", flush=True)
-        hits = _kill(home / "broken", recipes["broken"], options.kills, begins, random.Random(options.seed))
-        _lasts(recipes["broken"], home / "broken")
-        found = {"seed": options.seed, "kills": hits, "same": _same(home / "whole", home / "broken")}
+        hits = _kill(recipes["broken"], options.kills, whole, random.Random(options.seed))
+        _lasts(recipes["broken"])
+        found = {"seed": options.seed, "kills": hits, "same": kills_same.compared(home / "whole", home / "broken")}
     OUT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     for name, same in found["same"].items():
         print(f"{name:40} {same}")
@@ -98,57 +98,136 @@ def _recipe(home: Path, name: str, keep: float) -> Path:
     return file
 
 
-def _start(recipe: Path) -> subprocess.Popen[bytes]:
+def _start(recipe: Path, at: tuple[int, int] | None) -> subprocess.Popen[bytes]:
+    """A life of the run; with a moment at which it dies by itself."""
     environment = os.environ | {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-m", "doneness", "train", str(recipe)]
+    asked: dict[str, Any] = {"recipe": str(recipe), "folder": str(_folder(recipe)), "tell": str(_told(recipe))}
+    asked |= {"step": at[0], "number": at[1]} if at is not None else {}
+    command = [sys.executable, "-m", "bench.dying", json.dumps(asked)]
     with recipe.with_suffix(".err").open("wb") as errors:
         return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
 
 
-def _lasts(recipe: Path, folder: Path) -> tuple[float, float]:
+def _folder(recipe: Path) -> Path:
+    return recipe.with_suffix("")
+
+
+def _told(recipe: Path) -> Path:
+    return recipe.with_suffix(".json")
+
+
+def _lasts(recipe: Path) -> tuple[float, float]:
     """Train to the end; seconds until the first steps were written, and until the end."""
     begun, first = time.monotonic(), None
-    process = _start(recipe)
+    process = _start(recipe, None)
     while process.poll() is None:
-        if first is None and _step(folder) > 0:
+        if first is None and _step(_folder(recipe)) > 0:
             first = time.monotonic() - begun
         time.sleep(0.2)
     if process.returncode != 0:
-        said = recipe.with_suffix(".err").read_text(encoding="utf-8", errors="replace")
-        raise SystemExit(f"doneness train ended with {process.returncode}: {said[-2000:]}")
+        raise SystemExit(f"doneness train ended with {process.returncode}: {_said(recipe)}")
     ends = time.monotonic() - begun
     return (ends if first is None else first), ends
 
 
-def _kill(folder: Path, recipe: Path, kills: int, begins: float, chance: random.Random) -> list[dict[str, Any]]:
-    """Start, wait, kill, start again.
+def _said(recipe: Path) -> str:
+    return recipe.with_suffix(".err").read_text(encoding="utf-8", errors="replace")[-2000:]
 
-    One kill in four falls before the first step, at any moment of the `begins` seconds that it takes. Of the others
-    each comes within a second after a step drawn such that enough of the run stays for the kills that are left: drawn
-    by the clock alone they would depend on what else the machine does.
+
+@dataclass(frozen=True)
+class _Whole:
+    """The run that was left alone.
+
+    Attributes:
+        begins: seconds that it took until its first step.
+        last: its last step.
+        moments: how many there were after each step, before the run wrote how it ended.
     """
+
+    begins: float
+    last: int
+    moments: dict[int, int]
+
+    @classmethod
+    def read(cls, recipe: Path, begins: float) -> _Whole:
+        """What the process told that has just ended."""
+        told: list[tuple[int, str]] = json.loads(_told(recipe).read_text(encoding="utf-8"))
+        ended = next(k for k, (_, what) in enumerate(told) if what == "before end")
+        moments: dict[int, int] = {}
+        for step, _ in told[: ended + 1]:
+            moments[step] = moments.get(step, 0) + 1
+        return cls(begins, max(moments), moments)
+
+    def one_of(self, first: float, last: float, chance: random.Random) -> tuple[int, int] | None:
+        """A moment of the steps after `first` up to `last`, each as likely as any other."""
+        all_ = [(s, k) for s, count in sorted(self.moments.items()) if first < s <= last for k in range(1, count + 1)]
+        return chance.choice(all_) if all_ else None
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """When a life is to end.
+
+    Attributes:
+        at: by itself, at a moment: step, and number among its moments.
+        step: by the clock, from when this step is written; None from its start.
+        wait: seconds from there.
+    """
+
+    at: tuple[int, int] | None = None
+    step: float | None = None
+    wait: float = 0.0
+
+
+def _kill(recipe: Path, kills: int, whole: _Whole, chance: random.Random) -> list[dict[str, Any]]:
+    """Start, wait, kill, start again."""
     hits: list[dict[str, Any]] = []
     while len(hits) < kills:
-        before, here = _written(folder), _step(folder)
-        early = chance.random() < _EARLY
-        ahead = chance.uniform(0.0, 2.0 * (STEPS - _TAIL - here) / (kills - len(hits) + 1))
-        wait = chance.uniform(0.0, begins if early else 1.0)
-        process, begun = _start(recipe), time.monotonic()
-        while not early and process.poll() is None and _step(folder) < here + ahead:
-            time.sleep(0.05)
-        try:
-            process.wait(wait)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            lived = time.monotonic() - begun
-            hits.append({"after": round(lived, 2), "step": _step(folder), "records": _written(folder) - before})
-            print(f"kill {len(hits):2} after {lived:5.1f} s, at step {hits[-1]['step']}", flush=True)
-            continue
-        if process.returncode == 0:
-            raise SystemExit(f"the run came to its end after {len(hits)} kills; make it longer")
-        raise SystemExit(f"resumed, it failed with {process.returncode}")
+        folder = _folder(recipe)
+        before, plan = _written(folder), _plan(kills - len(hits), _step(folder), whole, chance)
+        begun = time.monotonic()
+        where = _life(recipe, plan)
+        lived = time.monotonic() - begun
+        hit = {"after": round(lived, 2), "step": _step(folder), "records": _written(folder) - before, "at": where}
+        hits.append(hit)
+        print(f"kill {len(hits):2} after {lived:5.1f} s, at step {hit['step']}: {where}", flush=True)
     return hits
+
+
+def _plan(left: int, here: int, whole: _Whole, chance: random.Random) -> _Plan:
+    """Draw one.
+
+    All but the last two are spread over the whole run: each comes at a step drawn such that enough of the run stays
+    for those that are left. Drawn by the clock alone they would depend on what else the machine does.
+    """
+    if left == 1:
+        # Loading and resuming have about as many moments as the last step; if fewer, it dies before the end.
+        return _Plan(at=(0, chance.randint(1, whole.moments[whole.last])))
+    if left == 2:
+        return _Plan(at=whole.one_of(whole.last - 1, whole.last, chance))
+    draw, reach = chance.random(), 2.0 * (whole.last - here) / (left - 1)
+    if draw < _EARLY:
+        return _Plan(wait=chance.uniform(0.0, whole.begins))
+    if draw < _CLOCK:
+        return _Plan(step=here + chance.uniform(0.0, reach), wait=chance.uniform(0.0, 1.0))
+    return _Plan(at=whole.one_of(here, here + max(reach, 1.0), chance) or (0, 1))
+
+
+def _life(recipe: Path, plan: _Plan) -> str:
+    """Let the run live as planned; where it was killed."""
+    process = _start(recipe, plan.at or (_NEVER, 0))
+    while plan.step is not None and process.poll() is None and _step(_folder(recipe)) < plan.step:
+        time.sleep(0.05)
+    try:
+        process.wait(plan.wait if plan.at is None else None)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        return "by the clock"
+    if process.returncode != -signal.SIGKILL:
+        raise SystemExit(f"resumed, it ended with {process.returncode}: {_said(recipe)}")
+    step, what = json.loads(_told(recipe).read_text(encoding="utf-8"))
+    return f"{what} ({f'step {step}' if step else 'before its first step'})"
 
 
 def _written(folder: Path) -> int:
@@ -160,47 +239,3 @@ def _step(folder: Path) -> int:
     journal = folder / "journal.jsonl"
     records = read_records(journal)[0] if journal.exists() else []
     return max((int(r["step"]) for r in records), default=0)
-
-
-def _same(whole: Path, broken: Path) -> dict[str, Any]:
-    """What is the same in both folders, and how much there was to compare."""
-    a, b = read(whole)[0], read(broken)[0]
-    decisions = [[(e.step, _timeless(e.data)) for e in run.events if e.kind == "decision"] for run in (a, b)]
-    kept = [{p.name: _digest(p) for p in sorted(folder.glob("checkpoint-*"))} for folder in (whole, broken)]
-    half = [
-        p.name for p in broken.rglob("*") if p.name.startswith((".going-", ".tmp")) or p.suffix in (".tmp", ".part")
-    ]
-    losses = [{e.step: e for e in run.examples} for run in (a, b)]
-    return {
-        "same decisions": decisions[0] == decisions[1],
-        "same train losses": a.train is not None and b.train is not None and _equal(a.train.value, b.train.value),
-        "same losses by example": losses[0].keys() == losses[1].keys()
-        and all(_equal(losses[0][s].nll, losses[1][s].nll) for s in losses[0]),
-        "same checkpoints, bit for bit": kept[0] == kept[1],
-        "same last step": a.last_step == b.last_step,
-        "same: nothing half-done lies about": not half,
-        "decisions compared": len(decisions[0]),
-        "actions": sorted({data["action"] for _, data in decisions[0]}),
-        "train losses compared": 0 if a.train is None else len(a.train),
-        "evaluations compared": len(losses[0]),
-        "checkpoints kept": len(kept[0]),
-        "checkpoints written": len({r["step"] for r in read_records(whole / "journal.jsonl")[0]
-                                    if r["kind"] == "checkpoint"}),
-        "last step": a.last_step,
-    }  # fmt: skip
-
-
-def _timeless(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in data.items() if key != "time"}
-
-
-def _equal(a: Any, b: Any) -> bool:
-    return bool(np.array_equal(np.asarray(a), np.asarray(b), equal_nan=True))
-
-
-def _digest(checkpoint: Path) -> str:
-    """Of the weights: other files hold times."""
-    found = hashlib.sha256()
-    for path in sorted(checkpoint.rglob("*.safetensors")):
-        found.update(path.read_bytes())
-    return found.hexdigest()

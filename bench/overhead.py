@@ -1,14 +1,17 @@
 """What the callback costs: step time and peak memory with everything on against none at all.
 
-    python -m bench overhead                 # about 8 minutes on two quiet cores
-    python -m bench overhead --steps 20 --repeat 1 --out /tmp/overhead.json
+    python -m bench overhead                 # 8 to 10 minutes on two quiet cores
+    python -m bench overhead --steps 20 --evaluate 10 --length 24 --eval-rows 4 --repeat 0 --out /tmp/overhead.json
 
 Two Trainers with the same SmolLM2-135M, adapters, rows and order stand in one process and take turns, step by step:
 with the callback first at one step, without it first at the next. So both do the same work under the same load of
-the machine. Every block holds ten steps: one row of logs and one measurement of training health. The ratio is the
-time of all blocks with the callback over that of their twins, its upper bound a bootstrap over blocks. Evaluations
-are taken out of the steps and timed apart, the Trainer's own part and ours in them. Peak memory is that of child
-processes which train with the callback and without, in turn. A machine that does other work gives wide bounds.
+the machine. Steps accumulate two micro-batches, so that the gradient noise scale is measured, with its hook on every
+parameter; spans are on, so that the target of every evaluation row is decoded once and summed apart. Every block
+holds ten steps: one row of logs and one measurement of training health. The ratio is the time of all blocks with the
+callback over that of their twins, its upper bound a bootstrap over blocks. Evaluations are taken out of the steps and
+timed apart, the Trainer's own part and ours in them, with an interval of their own over pairs; the first, in which
+the rows are decoded, counts. Peak memory is that of child processes which train with the callback and without, in
+turn. A machine that does other work gives wide bounds.
 """
 
 from __future__ import annotations
@@ -36,9 +39,18 @@ from bench.large import measured
 
 BLOCK = 10  # steps: the Trainer's default of logging_steps is 500, ten is what people set
 MOST_TIME, MOST_MEMORY = 0.02, 0.01
-_BATCH, _ROWS, _EVAL_ROWS, _LONGEST = 2, 64, 16, 40
+_BATCH, _ACCUMULATION, _ROWS = 1, 2, 160
+_SPANS = ("long=/[a-z]{9,}/", "number=/[0-9]+/")
 _FEWEST = 5  # blocks; of fewer a bound says less than it seems to
 _DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Rows of the evaluation, and tokens of every row."""
+
+    eval_rows: int = 32
+    length: int = 96
 
 
 @dataclass
@@ -79,33 +91,35 @@ class Times:
 
 
 def everything_on(callback: Callable[..., Any]) -> dict[str, Any]:
-    """The callback's options, every switch on; numbers and rules as they are by default."""
-    options = inspect.signature(callback).parameters.values()
-    return {option.name: True for option in options if isinstance(option.default, bool)} | {"on_stop": "note"}
+    """The callback's options, every switch and spans on; numbers and rules as they are by default."""
+    options = inspect.signature(callback).parameters
+    switches: dict[str, Any] = {name: True for name, option in options.items() if isinstance(option.default, bool)}
+    return switches | {"on_stop": "note"} | ({"spans": _SPANS} if "spans" in options else {})
 
 
-def short_rows(tokenizer: Any, name: str, count: int) -> list[dict[str, list[int]]]:
-    """The last tokens of the demo's rows, all of one length, so that every step is the same work."""
+def rows_of(tokenizer: Any, name: str, count: int, length: int) -> list[dict[str, list[int]]]:
+    """Rows of the demo, joined and cut to one length, so that every step is the same work."""
     from importlib import resources
 
     from doneness.data import read_rows
     from doneness.models import encode_rows
 
     source = resources.files("doneness.data") / "demo" / "en" / name
-    encoded = encode_rows(tokenizer, read_rows(Path(str(source))).rows, 1024).rows
-    cut = [(r.ids[-_LONGEST:], min(r.targets, _LONGEST)) for r in encoded if len(r.ids) >= _LONGEST][:count]
-    return [
-        {
-            "input_ids": list(ids),
-            "attention_mask": [1] * _LONGEST,
-            "labels": [-100] * (_LONGEST - targets) + list(ids[_LONGEST - targets :]),
-        }
-        for ids, targets in cut
-    ]
+    ids: list[int] = []
+    labels: list[int] = []
+    found = []
+    for row in encode_rows(tokenizer, read_rows(Path(str(source))).rows, 1024).rows:
+        begin = len(row.ids) - row.targets
+        ids, labels = [*ids, *row.ids], [*labels, *[-100] * begin, *row.ids[begin:]]
+        if len(ids) >= length:
+            # The end, where the last row's answer is.
+            found.append({"input_ids": ids[-length:], "attention_mask": [1] * length, "labels": labels[-length:]})
+            ids, labels = [], []
+    return found[:count]
 
 
-def trainer(folder: Path, steps: int, with_callback: bool, times: Times, every: int) -> Any:
-    """A transformers Trainer with adapters on SmolLM2, on short rows of the demo."""
+def trainer(folder: Path, steps: int, times: Times | None, every: int, sizes: Sizes, with_callback: bool) -> Any:
+    """A transformers Trainer with adapters on SmolLM2, on rows of the demo; `times` takes those of its evaluations."""
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import PrinterCallback, Trainer, TrainingArguments
@@ -115,6 +129,7 @@ def trainer(folder: Path, steps: int, with_callback: bool, times: Times, every: 
 
     torch.manual_seed(0)
     loaded = load_model(str(demo_model()), dtype="float32", device="cpu")
+    times = times or Times()
 
     class Timed(Trainer):  # type: ignore[misc]
         def evaluate(self, *args: Any, **kwargs: Any) -> Any:
@@ -129,6 +144,7 @@ def trainer(folder: Path, steps: int, with_callback: bool, times: Times, every: 
         output_dir=str(folder),
         max_steps=steps,
         per_device_train_batch_size=_BATCH,
+        gradient_accumulation_steps=_ACCUMULATION,
         per_device_eval_batch_size=8,
         learning_rate=2e-4,
         logging_steps=BLOCK,
@@ -144,8 +160,9 @@ def trainer(folder: Path, steps: int, with_callback: bool, times: Times, every: 
     made = Timed(
         model=model,
         args=arguments,
-        train_dataset=short_rows(loaded.tokenizer, "train.jsonl", _ROWS),
-        eval_dataset=short_rows(loaded.tokenizer, "eval.jsonl", _EVAL_ROWS),
+        train_dataset=rows_of(loaded.tokenizer, "train.jsonl", _ROWS, sizes.length),
+        eval_dataset=rows_of(loaded.tokenizer, "eval.jsonl", sizes.eval_rows, sizes.length),
+        processing_class=loaded.tokenizer,
         callbacks=[DonenessCallback(folder / "doneness", **everything_on(DonenessCallback))] if with_callback else [],
     )
     made.remove_callback(PrinterCallback)
@@ -157,7 +174,7 @@ def first_at(step: int) -> str:
     return "with" if step == 0 or step % 2 else "without"
 
 
-def side_by_side(folder: Path, steps: int, every: int) -> dict[str, Times]:
+def side_by_side(folder: Path, steps: int, every: int, sizes: Sizes) -> dict[str, Times]:
     """Both Trainers' times, from a run in which they take turns."""
     from transformers import TrainerCallback
 
@@ -192,7 +209,7 @@ def side_by_side(folder: Path, steps: int, every: int) -> dict[str, Times]:
         finally:
             turns.give("without" if name == "with" else "with")
 
-    made = {name: trainer(folder / name, steps, name == "with", times[name], every) for name in times}
+    made = {name: trainer(folder / name, steps, times[name], every, sizes, name == "with") for name in times}
     for name, each in made.items():
         each.add_callback(TakesTurns(name, "without" if name == "with" else "with"))
     threads = [threading.Thread(target=train, args=pair) for pair in made.items()]
@@ -209,17 +226,35 @@ def side_by_side(folder: Path, steps: int, every: int) -> dict[str, Times]:
 def ratio(these: list[float], those: list[float]) -> dict[str, Any]:
     """Time of all blocks over that of their twins, less one, with its 95 % interval and one-sided upper bound."""
     blocks = [_blocks(times) for times in (these, those)]
-    drawn = np.random.default_rng(0).integers(0, blocks[0].size, size=(_DRAWS, blocks[0].size))
-    draws = blocks[0][drawn].sum(axis=1) / blocks[1][drawn].sum(axis=1) - 1.0
-    low, high = np.quantile(draws, (0.025, 0.975))
     return {
         "blocks": int(blocks[0].size),
         "seconds_a_step": float(blocks[1].mean()) / BLOCK,
-        "more": float(blocks[0].sum() / blocks[1].sum()) - 1.0,
-        "interval": [float(low), float(high)],
-        "upper": float(np.quantile(draws, 0.95)),
+        **more(blocks[0], blocks[1]),
         "median_block": float(median(blocks[0] / blocks[1])) - 1.0,
     }
+
+
+def more(these: NDArray[np.float64], those: NDArray[np.float64]) -> dict[str, Any]:
+    """The sum of some times over that of their twins, less one; a bootstrap draws pairs."""
+    drawn = np.random.default_rng(0).integers(0, these.size, size=(_DRAWS, these.size))
+    draws = these[drawn].sum(axis=1) / those[drawn].sum(axis=1) - 1.0
+    low, high = np.quantile(draws, (0.025, 0.975))
+    return {
+        "more": float(these.sum() / those.sum()) - 1.0,
+        "interval": [float(low), float(high)],
+        "upper": float(np.quantile(draws, 0.95)),
+    }
+
+
+def evaluations(these: list[float], those: list[float]) -> dict[str, Any]:
+    """The same of evaluations, the first among them; seconds besides."""
+    ours, theirs = np.asarray(these, dtype=np.float64), np.asarray(those, dtype=np.float64)
+    found = {"pairs": int(ours.size), "with_s": median(these), "without_s": median(those)}
+    return (
+        found
+        | {"more_s": float((ours - theirs).mean()), "first_more_s": float(ours[0] - theirs[0])}
+        | more(ours, theirs)
+    )
 
 
 def _blocks(times: list[float]) -> NDArray[np.float64]:
@@ -229,24 +264,27 @@ def _blocks(times: list[float]) -> NDArray[np.float64]:
     return whole[1:] if whole.size > 1 else whole
 
 
-def memory(steps: int, repeat: int) -> dict[str, Any]:
+def memory(steps: int, repeat: int, sizes: Sizes) -> dict[str, Any]:
     """Peak memory of child processes in MB, with and without in turn; medians are compared."""
     peaks: dict[str, list[float]] = {"with": [], "without": []}
     for number in range(repeat):
         for how in ("with", "without") if number % 2 else ("without", "with"):
             command = [sys.executable, "-W", "ignore", "-m", "bench.overhead", "--child", how, "--steps", str(steps)]
+            command += ["--length", str(sizes.length), "--eval-rows", str(sizes.eval_rows)]
             peaks[how].append(measured(command, dict(os.environ))[2])
-    more = median(peaks["with"]) / median(peaks["without"]) - 1.0
-    return {"peak_mb": peaks, "more": more, "holds": more <= MOST_MEMORY}
+    share = median(peaks["with"]) / median(peaks["without"]) - 1.0
+    return {"peak_mb": peaks, "more": share, "holds": share <= MOST_MEMORY}
 
 
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m bench overhead", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=200, help="of each Trainer")
-    parser.add_argument("--evaluate", type=int, default=50, help="steps between evaluations")
-    parser.add_argument("--repeat", type=int, default=3, help="child processes of each kind; 0 leaves memory out")
+    parser.add_argument("--steps", type=int, default=80, help="of each Trainer")
+    parser.add_argument("--evaluate", type=int, default=16, help="steps between evaluations")
+    parser.add_argument("--repeat", type=int, default=2, help="child processes of each kind; 0 leaves memory out")
+    parser.add_argument("--length", type=int, default=Sizes.length, help="tokens of a row")
+    parser.add_argument("--eval-rows", type=int, default=Sizes.eval_rows)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--child", choices=("with", "without"), help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, default=Path("bench/results/overhead.json"))
@@ -256,37 +294,35 @@ def main(argv: list[str]) -> None:
     import torch
 
     torch.set_num_threads(options.threads)
+    sizes = Sizes(options.eval_rows, options.length)
     with tempfile.TemporaryDirectory() as folder:
         if options.child:
-            trainer(Path(folder), options.steps, options.child == "with", Times(), options.steps // 2).train()
+            trainer(Path(folder), options.steps, None, options.steps, sizes, options.child == "with").train()
             return
-        times = side_by_side(Path(folder), options.steps, options.evaluate)
-    found = measure(times, options)
+        times = side_by_side(Path(folder), options.steps, options.evaluate, sizes)
+    found = measure(times, options, sizes)
     print("\n".join(lines(found)))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(found, indent=1, default=float) + "\n", encoding="utf-8")
 
 
-def measure(times: dict[str, Times], options: argparse.Namespace) -> dict[str, Any]:
+def measure(times: dict[str, Times], options: argparse.Namespace, sizes: Sizes) -> dict[str, Any]:
     """Ratios, evaluations and memory."""
     wall, cpu = (ratio(getattr(times["with"], k), getattr(times["without"], k)) for k in ("wall", "cpu"))
     from doneness.integrations import DonenessCallback
 
-    ours, theirs = (times[name].evaluations for name in ("with", "without"))
     packages = ("doneness", "torch", "transformers", "peft")
     return {
         "about": {"python": platform.python_version(), "cores": os.cpu_count(), "threads": options.threads,
                   "load": os.getloadavg(), **{name: version(name) for name in packages}},
         "callback": everything_on(DonenessCallback),
         "steps": options.steps,
+        "work": {"batch": _BATCH, "accumulation": _ACCUMULATION, "length": sizes.length},
         "wall": wall | {"holds": _holds(wall)},
         "cpu": cpu | {"holds": _holds(cpu)},
-        "evaluation": {
-            "rows": _EVAL_ROWS, "with_s": median(ours), "without_s": median(theirs),
-            "more_s": median([a - b for a, b in zip(ours, theirs, strict=True)]),
-            "more": sum(ours) / sum(theirs) - 1.0,
-        },
-        "memory": memory(2 * BLOCK, options.repeat) if options.repeat else None,
+        "evaluation": {"rows": sizes.eval_rows}
+        | evaluations(times["with"].evaluations, times["without"].evaluations),
+        "memory": memory(BLOCK, options.repeat, sizes) if options.repeat else None,
     }  # fmt: skip
 
 
@@ -310,7 +346,11 @@ def lines(found: dict[str, Any]) -> list[str]:
             f"at most {MOST_TIME:.0%}: {_word(of['holds'])}"
         )
     of = found["evaluation"]
-    shown.append(f"evaluation  {of['more']:+.1%} ({of['more_s']:+.3f} s on {of['without_s']:.2f} s, {of['rows']} rows)")
+    shown.append(
+        f"evaluation  {of['more']:+.2%} (95 % {of['interval'][0]:+.2%} to {of['interval'][1]:+.2%}), upper bound "
+        f"{of['upper']:+.2%}; {of['more_s']:+.3f} s on {of['without_s']:.2f} s, the first {of['first_more_s']:+.3f} s; "
+        f"{of['rows']} rows, {of['pairs']} pairs"
+    )
     if found["memory"]:
         of = found["memory"]
         peaks = ", ".join(f"{name} {median(mb):.0f} MB" for name, mb in of["peak_mb"].items())

@@ -1,13 +1,15 @@
 """What comparing checkpoints on the same examples buys: examples, false alarms, delay.
 
     python -m bench paired
+    python -m bench paired --from bench/results/paired.json     # the page again, from what was measured
 
 1. On the recorded runs, the standard error of "B is better than A": with examples of their own for A and for B,
    and with the same ones for both, row by row. The square of the ratio says how many times fewer examples the
    paired comparison needs for the same power. Trajectory noise, which no number of examples removes, is apart.
 2. Flat curves of 20 looks, real rows with their mean held still and synthetic ones: how often a rule ever says
-   "overfitting".
-3. A planted rise: how many evaluations after the true turn each rule stops, and how often it stops before it.
+   "overfitting", and how often it stops at all.
+3. A planted rise: how many evaluations after the true turn each rule stops, and how often it stops before it; the
+   same of the word "overfitting". A stop counts alike for every rule, whatever its reason.
 """
 
 from __future__ import annotations
@@ -26,18 +28,16 @@ from typing import Any
 import numpy as np
 
 import doneness
+from bench.paired_page import LOOKS, PARTS, page
 from bench.planted_noise import Rows, flat, overfitting, planted, rows_of
 from bench.recorded import HOME, Recorded, means_alone, paired, recorded, unpaired
-from bench.stop import table
 from doneness.core import Action, Verdict
 from doneness.curves.shares import wilson
 from doneness.runs import Run
 from doneness.stopping import EvidenceRule, PatienceRule, StopRule
 from doneness.testing import synthetic
 
-LOOKS = 20
 _TURN = 0.4
-_PARTS = ("early", "middle", "late")  # thirds of the run, by the step of the later evaluation
 
 
 @dataclass(frozen=True)
@@ -63,21 +63,29 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("bench/results"))
+    parser.add_argument(
+        "--from", dest="told", type=Path, metavar="FILE", help="a paired.json: write its page, measure nothing"
+    )
     options = parser.parse_args(argv)
+    found = measure(options) if options.told is None else json.loads(options.told.read_text(encoding="utf-8"))
+    text = page(found)
+    print("\n".join(text))
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "paired.json").write_text(json.dumps(found, indent=1, default=float) + "\n", encoding="utf-8")
+    (options.out / "paired.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Standard errors, and all planted runs."""
     runs = recorded(options.runs)
     errors = [pair for run in runs for pair in pairs_of(run)]
-    found = {
+    return {
         "about": {"doneness": doneness.__version__, "python": platform.python_version(), "numpy": np.__version__},
         "seeds": options.seeds,
         "pairs": summed(errors),
         "by_run": [of_run(run, [e for e in errors if e["run"] == run.name]) for run in runs],
         "planted": planted_rows(tasks([run.name for run in runs], options.seeds), options.runs, options.jobs),
     }
-    text = page(found)
-    print("\n".join(text))
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "paired.json").write_text(json.dumps(found, indent=1, default=float) + "\n", encoding="utf-8")
-    (options.out / "paired.md").write_text("\n".join(text) + "\n", encoding="utf-8")
 
 
 # 1. Standard errors
@@ -102,14 +110,14 @@ def compared(run: Recorded, this: int, that: int) -> dict[str, float]:
 
 
 def _part(run: Recorded, this: int) -> str:
-    return _PARTS[min(2, int(3.0 * float(run.step[this]) / (float(run.step[-1]) + 1.0)))]
+    return PARTS[min(2, int(3.0 * float(run.step[this]) / (float(run.step[-1]) + 1.0)))]
 
 
 def summed(errors: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """By kind of pair and part of the run: median over recipes of their medians, and the range over recipes."""
     rows = []
     for kind in ("neighbour", "best so far"):
-        for part in (*_PARTS, "all"):
+        for part in (*PARTS, "all"):
             chosen = [e for e in errors if e["pair"] == kind and part in (e["part"], "all")]
             by_group: dict[str, list[float]] = {}
             for each in chosen:
@@ -141,7 +149,7 @@ def of_run(run: Recorded, errors: list[dict[str, Any]]) -> dict[str, Any]:
         "unpaired": middle("unpaired", "all"),
         "paired": middle("paired", "all"),
         "noise": math.sqrt(2.0) * run.case.noise,
-        "ratio": {part: middle("ratio", part) for part in (*_PARTS, "all")},
+        "ratio": {part: middle("ratio", part) for part in (*PARTS, "all")},
     }  # fmt: skip
 
 
@@ -192,31 +200,49 @@ def make(task: Task, home: Path) -> Run:
 
 
 def judged(task: Task, home: Path) -> dict[str, Any]:
-    """Which look each rule stops at, counted from 1 after step 0; None where it never does."""
+    """Which look each rule stops at, and says "overfitting" at, counted from 1 after step 0; None where it never does.
+
+    "ours" and "means" are those of the word, "any_stop" and "means_any_stop" those of a stop for whatever reason, as
+    "patience", which gives no reason, has it.
+    """
     run = make(task, home)
-    ours, any_stop = _looks(run, EvidenceRule())
-    means, _ = _looks(means_alone(run), EvidenceRule())
-    _, patience = _looks(means_alone(run), PatienceRule(3, 0.0))
-    return {"ours": ours, "any_stop": any_stop, "means": means, "patience": patience}
+    ours, any_stop = looks(run, EvidenceRule())
+    means, means_any_stop = looks(means_alone(run), EvidenceRule())
+    _, patience = looks(means_alone(run), PatienceRule(3, 0.0))
+    return {
+        "ours": ours,
+        "any_stop": any_stop,
+        "means": means,
+        "means_any_stop": means_any_stop,
+        "patience": patience,
+    }
 
 
-def _looks(run: Run, rule: StopRule) -> tuple[int | None, int | None]:
-    """The first look at which the rule says "overfitting", and the first at which it says stop."""
-    stop = None
+def looks(run: Run, rule: StopRule) -> tuple[int | None, int | None]:
+    """The first look at which the rule says "overfitting", and the first at which it says stop.
+
+    Neither hides the other: a stop for another reason may come before the word or after it.
+    """
+    said, stop = None, None
     assert run.evals is not None
     for look, step in enumerate(run.evals.step.tolist()):
-        said = rule.decide(run.until(step))
-        if stop is None and said.action is Action.STOP:
+        found = rule.decide(run.until(step))
+        if stop is None and found.action is Action.STOP:
             stop = look
-        if said.verdict is Verdict.OVERFITTING:
-            return look, stop
-    return None, stop
+        if said is None and found.verdict is Verdict.OVERFITTING:
+            said = look
+        if said is not None and stop is not None:
+            break
+        # A rule that stops for want of anything better never says more than that.
+        if stop is not None and isinstance(rule, PatienceRule):
+            break
+    return said, stop
 
 
 def _line(case: str, answers: list[dict[str, Any]]) -> dict[str, Any]:
     row: dict[str, Any] = {"case": case, "n": len(answers)}
     turn = math.floor(_TURN * LOOKS)
-    for name in ("ours", "means", "any_stop", "patience"):
+    for name in ("ours", "any_stop", "means", "means_any_stop", "patience"):
         looks = [a[name] for a in answers]
         if not answers[0]["rise"]:
             row[name] = {
@@ -247,67 +273,3 @@ def _by_run(answers: list[dict[str, Any]], name: str) -> dict[str, list[int]]:
 
 def _rate(hits: int, n: int) -> list[float]:
     return [hits / n, *wilson(hits, n)]
-
-
-# The page
-
-
-def page(found: dict[str, Any]) -> list[str]:
-    """The results as Markdown."""
-    return [
-        "# Pairing, measured",
-        "",
-        f"Written by `python -m bench paired`; doneness {found['about']['doneness']}, Python "
-        f"{found['about']['python']}. {found['seeds']} planted flat runs of each kind, a third as many that rise.",
-        "",
-        "## Standard error of a difference of two checkpoints",
-        "",
-        "Unpaired over paired, and its square: how many times fewer examples. Medians over recipes of the medians of "
-        "their pairs; in brackets the lowest and the highest recipe.",
-        "",
-        *table(
-            ["against", "part of the run", "pairs", "error smaller by", "examples fewer by", "single pairs"],
-            [[r["pair"], r["part"], r["pairs"],
-              f"{r['ratio']:.1f} ({r['ratio_low']:.1f} to {r['ratio_high']:.1f})",
-              f"{r['fewer']:.0f} ({r['fewer_low']:.0f} to {r['fewer_high']:.0f})",
-              f"{r['least']:.1f} to {r['most']:.1f}"] for r in found["pairs"]],
-        ),
-        "",
-        "By run, against the best so far; errors in nats. The last column is what trajectory noise adds to either "
-        "error, and more examples do not remove it.",
-        "",
-        *table(
-            ["run", "what it did", "units", "unpaired", "paired", "ratio early, middle, late", "trajectory noise"],
-            [[r["run"], r["course"], r["rows"], f"{r['unpaired']:.4f}", f"{r['paired']:.4f}",
-              ", ".join("–" if r["ratio"][p] is None else f"{r['ratio'][p]:.1f}" for p in _PARTS),
-              f"{r['noise']:.4f}"] for r in found["by_run"]],
-        ),
-        "",
-        f"## Planted flat curves: \"overfitting\" ever said in {LOOKS} looks",
-        "",
-        *table(
-            ["case", "n", "ours", "ours, means alone", "patience 3 stops"],
-            [[r["case"], r["n"], *(_percent(r[k]["alarms"]) for k in ("ours", "means", "patience"))]
-             for r in found["planted"] if "alarms" in r["ours"]],
-        ),
-        "",
-        "## Planted overfitting: evaluations from the turn to the stop, and stops before the turn",
-        "",
-        *table(
-            ["case", "n", "ours: delay", "found", "false stops", "means alone: delay", "false stops",
-             "patience 3: delay", "false stops"],
-            [[r["case"], r["n"],
-              _delay(r["ours"]), _percent(r["ours"]["found"]), _percent(r["any_stop"]["false_stops"]),
-              _delay(r["means"]), _percent(r["means"]["false_stops"]),
-              _delay(r["patience"]), _percent(r["patience"]["false_stops"])]
-             for r in found["planted"] if "median_delay" in r["ours"]],
-        ),
-    ]  # fmt: skip
-
-
-def _delay(of: dict[str, Any]) -> str:
-    return "not found" if of["median_delay"] is None else str(of["median_delay"])
-
-
-def _percent(rate: list[float]) -> str:
-    return f"{rate[0]:.1%} ({rate[1]:.1%} to {rate[2]:.1%})"

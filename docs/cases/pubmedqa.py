@@ -137,12 +137,16 @@ def train(place: Place) -> None:
         print(f"{variant}: {done.ending}", flush=True)
 
 
-def chosen_step(place: Place, variant: str) -> int:
-    """The checkpoint that doneness recommends, or the last where it recommends none but the base model."""
+def asked_step(place: Place, variant: str) -> int:
+    """The checkpoint that is asked the test rows: the recommended one, or the last where there is none of that step.
+
+    What doneness recommends (0 for the base model, None for nothing) is told apart from it in the results.
+    """
     from doneness.workflows.check import check
 
     run, diagnosis = check(place.run(variant))[0]
-    return diagnosis.recommended_step or max(c.step for c in run.checkpoints)
+    steps = [c.step for c in run.checkpoints if c.exists and c.step > 0]
+    return diagnosis.recommended_step if diagnosis.recommended_step in steps else max(steps)
 
 
 def score(place: Place) -> None:
@@ -168,17 +172,17 @@ def score(place: Place) -> None:
         for variant in variants:
             once(variant, "held_out", step, partial(label_scores, path=place.rows(variant, "held_out")))
 
-    chosen = {variant: chosen_step(place, variant) for variant in VARIANTS}
+    at = {variant: asked_step(place, variant) for variant in VARIANTS}
     for step in place.size.scored[:2]:
         held_out(step)
     for variant in VARIANTS:
-        held_out(chosen[variant], [variant])
-        for step in (0, chosen[variant]):
+        held_out(at[variant], [variant])
+        for step in (0, at[variant]):
             once(variant, "test", step, partial(label_scores, path=place.rows(variant, "test")))
     for step in place.size.scored[2:]:
         held_out(step)
     asked = place.picked.held_out[: place.size.own]
-    for step in (0, chosen["explained"]):
+    for step in (0, at["explained"]):
         rows = place.work / "rows" / f"own-{step}.jsonl"
         once("explained", "own", step, partial(own_explanations, items=asked, work=rows))
 
@@ -200,7 +204,7 @@ def main() -> None:
         score(place)
         from pubmedqa_results import collect
 
-        results = collect(place, {variant: chosen_step(place, variant) for variant in VARIANTS})
+        results = collect(place, {variant: asked_step(place, variant) for variant in VARIANTS})
         target = options.work if options.trial else HOME
         text = json.dumps(results, indent=1, ensure_ascii=False)
         (target / "results.json").write_text(text + "\n", encoding="utf-8")

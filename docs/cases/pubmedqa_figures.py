@@ -30,7 +30,8 @@ WORDS = {
         "axis": "step; axis {low} to {high}, {zero}",
         "zero": "from zero",
         "not_zero": "not from zero",
-        "chosen": "chosen: step {step}",
+        "recommended": "recommended: step {step}",
+        "asked": "asked: step {step}",
         "label-only": "Label only",
         "explained": "Explanation, then label",
     },
@@ -49,7 +50,8 @@ WORDS = {
         "axis": "步；纵轴 {low} 到 {high}，{zero}",
         "zero": "从零开始",
         "not_zero": "不从零开始",
-        "chosen": "选定：第 {step} 步",
+        "recommended": "推荐：第 {step} 步",
+        "asked": "询问：第 {step} 步",
         "label-only": "只有标签",
         "explained": "先解释，后标签",
     },
@@ -80,7 +82,9 @@ def figure(results: dict[str, Any], variant: str, lang: str) -> str:
     """All panels of a variant as one stand-alone SVG."""
     words, told = WORDS[lang], results["variants"][variant]
     width = panel_width(WIDTH, 3, 250)
-    chosen = (told["chosen"], words["chosen"].format(step=told["chosen"]))
+    # What was asked and is not recommended is not called so.
+    word = words["recommended" if told["asked"] == told["recommended"] else "asked"]
+    chosen = (told["asked"], word.format(step=told["asked"]))
     steps = told["run"]["planned_steps"]
     panels = [
         Panel(_drawn(plot, width, steps, chosen, words), plot.title) for plot in _plots(results, told, variant, words)

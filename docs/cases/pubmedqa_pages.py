@@ -2,7 +2,7 @@
 
 The prose is in pubmedqa/page.en.in and page.zh.in. `[[path]]` or `[[path:format]]` stands for a number: keys joined by
 dots, `@40` the entry of step 40, `@last` the last. `[[table name]]` and `[[table name variant]]` stand for tables,
-`[[sign path]]` for what an interval around zero comes to in words.
+`[[sign path]]` for what an interval around zero comes to in words, `[[said name]]` for a sentence of pubmedqa_said.py.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from pubmedqa_figures import figure
 from pubmedqa_rows import LABELS, VARIANTS
+from pubmedqa_said import said
 
 HOME = Path(__file__).with_name("pubmedqa")
 RESULTS = HOME / "results.json"
@@ -36,7 +37,8 @@ HEADS = {
         "decisions": ("Step", "Verdict", "Action"),
         "always": "always {label}",
         "base": "0 (base)",
-        "chosen": "{step} (chosen)",
+        "recommended": "{step} (recommended)",
+        "asked": "{step} (asked)",
         "own_text": "its own",
         "reference": "the reference’s",
         "at": "{loss:.3f} at step {step}",
@@ -56,7 +58,8 @@ HEADS = {
         "decisions": ("步", "结论", "动作"),
         "always": "总答 {label}",
         "base": "0（基座）",
-        "chosen": "{step}（选定）",
+        "recommended": "{step}（推荐）",
+        "asked": "{step}（询问）",
         "own_text": "自己写的",
         "reference": "参考答案的",
         "at": "第 {step} 步，{loss:.3f}",
@@ -111,6 +114,8 @@ def page(results: dict[str, Any], lang: str) -> str:
         if what.startswith("sign "):
             low, high = looked_up(results, what.removeprefix("sign "))
             return SIGNS[lang][0 if high < 0 else 2 if low > 0 else 1]
+        if what.startswith("said "):
+            return said(results, lang, *what.split()[1:])
         path, _, spec = what.partition(":")
         return format(looked_up(results, path), spec).replace("-", "\u2212" if spec else "-")
 
@@ -159,19 +164,22 @@ def _steps(results: dict[str, Any], heads: Any, lang: str, variant: str) -> list
     for each in told["evals"]:
         step, spans = each["step"], each["spans"]
         asked = [*_answers(answers[step])[:2], _answers(answers[step])[3]] if step in answers else ["", "", ""]
-        name = (
-            heads["base"] if step == 0 else heads["chosen"].format(step=step) if step == told["chosen"] else f"{step}"
-        )
+        name = _asked(told, heads) if step == told["asked"] else heads["base"] if step == 0 else f"{step}"
         losses = [_loss(each), *(_loss(spans[span]) for span in ("label", third, "end"))]
         rows.append([name, *losses, *asked])
     return rows
+
+
+def _asked(told: dict[str, Any], heads: Any) -> str:
+    """The step asked; recommended is said only of what is."""
+    return str(heads["recommended" if told["asked"] == told["recommended"] else "asked"].format(step=told["asked"]))
 
 
 def _test(results: dict[str, Any], heads: Any, lang: str, variant: str) -> list[list[str]]:
     rows = [_always(results["labels"]["test"], heads, 2)]
     for each in VARIANTS:
         told = results["variants"][each]
-        for which, step in (("base", heads["base"]), ("chosen", heads["chosen"].format(step=told["chosen"]))):
+        for which, step in (("base", heads["base"]), ("asked", _asked(told, heads))):
             rows.append([heads[each], step, *_answers(told["test"][which])])
     return rows
 
@@ -179,7 +187,7 @@ def _test(results: dict[str, Any], heads: Any, lang: str, variant: str) -> list[
 def _own(results: dict[str, Any], heads: Any, lang: str, variant: str) -> list[list[str]]:
     rows = [_always(results["labels"]["own"], heads, 2)]
     told = results["variants"]["explained"]
-    for which, step in (("base", heads["base"]), ("chosen", heads["chosen"].format(step=told["chosen"]))):
+    for which, step in (("base", heads["base"]), ("asked", _asked(told, heads))):
         rows.append([step, heads["reference"], *_answers(told["reference"][which])])
         rows.append([step, heads["own_text"], *_answers(told["own"][which])])
     return rows

@@ -36,12 +36,12 @@ _OWN = ("label", "fixed", "explanation", "first", "rest", "end")
 Floats = NDArray[np.float64]
 
 
-def collect(place: Place, chosen: dict[str, int]) -> dict[str, Any]:
+def collect(place: Place, asked: dict[str, int]) -> dict[str, Any]:
     """All figures of the case; they are computed here, and only written down elsewhere.
 
     Args:
         place: where trainings and scores lie.
-        chosen: the step of each variant whose checkpoint was asked the test rows.
+        asked: the step of each variant whose checkpoint was asked the test rows; `recommended` stands beside it.
     """
     own = place.picked.held_out[: place.size.own]
     return {
@@ -52,7 +52,7 @@ def collect(place: Place, chosen: dict[str, int]) -> dict[str, Any]:
         "bootstrap": _DRAWS,
         "ids": {part: [item.id for item in getattr(place.picked, part)] for part in _PARTS},
         "labels": {part: guessing(getattr(place.picked, part)) for part in _PARTS} | {"own": guessing(own)},
-        "variants": {variant: _variant(place, variant, chosen[variant]) for variant in VARIANTS},
+        "variants": {variant: _variant(place, variant, asked[variant]) for variant in VARIANTS},
     }
 
 
@@ -113,13 +113,14 @@ def answers(told: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _variant(place: Place, variant: str, chosen: int) -> dict[str, Any]:
+def _variant(place: Place, variant: str, asked: int) -> dict[str, Any]:
     run, _ = check(place.run(variant))[0]
-    steps = sorted({*place.size.scored, chosen})
+    steps = sorted({*place.size.scored, asked})
     train = run.series[TRAIN_LOSS].value
     meta = run.meta
     scored = [{"step": s, **answers(_read(place.scores(variant, "held_out", s)))} for s in steps]
-    asked = ("test", "own", "reference") if variant == "explained" else ("test",)
+    parts = ("test", "own", "reference") if variant == "explained" else ("test",)
+    judged = _judged(place, variant)
     return {
         "run": {key: meta[key] for key in ("planned_steps", "steps_per_epoch", "train_tokens", "train_targets")}
         | {"trainable_parameters": meta["trainable_parameters"], "versions": meta["versions"]}
@@ -131,30 +132,31 @@ def _variant(place: Place, variant: str, chosen: int) -> dict[str, Any]:
         "label_losses_differ_by": max(_apart(place, run, variant, s) for s in steps),
         "last_epoch": _last_epoch(run, train),
         "share_of_tokens": _token_shares(run.examples[-1]),
-        "against_guess": {"chosen": _guess(run.until(chosen)), "last": _guess(run)},
-        "chosen": chosen,
-        **{part: _pair(place, variant, part, chosen) for part in asked},
-        **_judged(place, variant),
+        "against_guess": {"asked": _guess(run.until(asked)), "last": _guess(run)},
+        "asked": asked,
+        "recommended": judged["verdict"]["recommended"],
+        **{part: _pair(place, variant, part, asked) for part in parts},
+        **judged,
     }
 
 
-def _pair(place: Place, variant: str, part: str, chosen: int) -> dict[str, Any]:
-    """Base model and chosen step on the same rows, and the difference of their accuracies.
+def _pair(place: Place, variant: str, part: str, asked: int) -> dict[str, Any]:
+    """Base model and the step asked on the same rows, and the difference of their accuracies.
 
     The part `reference` is made of those evaluation rows for which the model also wrote its own explanation.
     """
     if part == "reference":
-        told = [_cut(_read(place.scores(variant, "held_out", step)), place.size.own) for step in (0, chosen)]
+        told = [_cut(_read(place.scores(variant, "held_out", step)), place.size.own) for step in (0, asked)]
     else:
-        told = [_read(place.scores(variant, part, step)) for step in (0, chosen)]
+        told = [_read(place.scores(variant, part, step)) for step in (0, asked)]
     right = [[LABELS[int(np.argmax(p))] == y for p, y in zip(t["log_p"], t["labels"], strict=True)] for t in told]
     most = Counter(told[0]["labels"]).most_common(1)[0][0]
     always = [label == most for label in told[0]["labels"]]
     return {
         "base": answers(told[0]),
-        "chosen": answers(told[1]),
-        "chosen_less_base": [_rounded(each) for each in paired_share_difference(right[1], right[0])],
-        "chosen_less_always": [_rounded(each) for each in paired_share_difference(right[1], always)],
+        "asked": answers(told[1]),
+        "asked_less_base": [_rounded(each) for each in paired_share_difference(right[1], right[0])],
+        "asked_less_always": [_rounded(each) for each in paired_share_difference(right[1], always)],
     }
 
 
@@ -167,7 +169,7 @@ def _cut(told: dict[str, Any], rows: int) -> dict[str, Any]:
     return told | {key: told[key][:rows] for key in ("ids", "labels", "log_p")}
 
 
-def _last_epoch(run: Run, train: Floats) -> dict[str, list[float]]:
+def _last_epoch(run: Run, train: Floats) -> dict[str, Any]:
     """Each line at the evaluation nearest to where the last epoch began, and at the end."""
     begin = run.meta["planned_steps"] - run.meta["steps_per_epoch"]
     first = min(run.examples, key=lambda each: (abs(each.step - begin), each.step))
@@ -175,7 +177,8 @@ def _last_epoch(run: Run, train: Floats) -> dict[str, list[float]]:
     line = smoothed(train, KEEP)
     ends = {"smoothed": (line[first.step - 1], line[-1]), "mean": (first.mean, last.mean)}
     ends["label"] = (first.spans["label"].mean, last.spans["label"].mean)
-    return {name: [_rounded(float(v)) for v in pair] for name, pair in ends.items()}
+    numbers = {name: [_rounded(float(v)) for v in pair] for name, pair in ends.items()}
+    return {"steps": [first.step, last.step], **numbers}
 
 
 def _token_shares(each: ExampleLosses) -> dict[str, float]:

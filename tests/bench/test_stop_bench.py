@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bench.overhead import Turns, everything_on, first_at, ratio
+from bench.overhead import Turns, evaluations, everything_on, first_at, ratio
 from bench.planted_noise import flat, overfitting, planted, rows_of
 from bench.recorded import Recorded, means_alone, recorded, unpaired
+from bench.stop_apart import apart, splits
 from bench.trajectories import RUNS
 
-from bench import paired, stop
+from bench import paired, paired_page, stop, stop_page
+from doneness.core import Action, StopDecision, Verdict, say
 from doneness.curves import paired_effect
+from doneness.data import parse_spans
+from doneness.runs import Run
 from doneness.testing import synthetic
 
 RESULTS = Path(__file__).parents[2] / "bench" / "results"
@@ -148,3 +152,138 @@ def test_everything_is_on() -> None:
     def callback(folder: str = "", *, on_stop: str = "stop", every_eval: bool = False, health: int = 10) -> None: ...
 
     assert everything_on(callback) == {"every_eval": True, "on_stop": "note"}
+
+    def with_spans(*, alerts: bool = False, spans: tuple[str, ...] = ()) -> None: ...
+
+    asked = everything_on(with_spans)
+    assert asked["alerts"] is True and [span.name for span in parse_spans(asked["spans"])] == ["long", "number"]
+
+
+def test_evaluations_are_timed_with_an_interval_of_their_own() -> None:
+    found = evaluations([2.4, 1.1, 1.0, 1.1], [1.0, 1.0, 1.0, 1.0])
+    assert found["pairs"] == 4 and found["first_more_s"] == pytest.approx(1.4)
+    assert found["more"] == pytest.approx(0.4) and found["more_s"] == pytest.approx(0.4)
+    low, high = found["interval"]
+    # A single slow one is all that speaks for a cost: the interval knows.
+    assert low < 0.06 < 0.7 < high and low < found["upper"] <= high
+
+
+def test_halves_share_no_row_and_cover_all() -> None:
+    run = RECORDED[NAMES.index("few-rows-lora-1")].case.run
+    found = list(splits(run))
+    for chooses, reads in found:
+        parts = [set(part.examples[0].ids.tolist()) for part in (chooses, reads)]
+        assert parts[0] | parts[1] == set(run.examples[0].ids.tolist()) and not parts[0] & parts[1]
+        clusters = [set(part.examples[0].cluster.tolist()) for part in (chooses, reads)]  # type: ignore[union-attr]
+        assert not clusters[0] & clusters[1]
+        assert chooses.evals is not None
+        assert chooses.evals.value[3] == pytest.approx(chooses.examples[3].mean)
+    assert len(found) == 10
+
+
+def test_luck_is_not_the_mark_to_be_met() -> None:
+    """On a flat run the least evaluation is luck alone: keeping another one forgoes nothing, cross-fitted."""
+    forgone = []
+    for seed in range(12):
+        run = synthetic.flat_run(seed=seed, rows=40, evals=20, noise=0.0, schedule="constant")
+        losses = np.asarray(run.evals.value)  # type: ignore[union-attr]
+        above, least = apart(run, lambda part: 3)
+        forgone.append((above / least, losses[3] / losses.min() - 1.0))
+        # Whoever chooses the least does so on the same rows as the mark.
+        assert apart(run, lambda part: int(np.argmin(part.evals.value)))[0] == 0.0  # type: ignore[union-attr]
+    fair, raw = np.mean(forgone, axis=0)
+    assert raw > 0.0 and abs(fair) < raw
+    risen = synthetic.overfitting_run(0.3, seed=0, rows=200, evals=20, noise=0.0, schedule="constant")
+    assert apart(risen, lambda part: part.evals.value.size - 1)[0] > 0.1  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def stopped() -> dict[str, Any]:
+    """Results of nobody's runs: what the page says has to follow them."""
+
+    def rule(name: str, saved: float, forgone: float) -> dict[str, Any]:
+        mean = {"mean": forgone, "interval": None}
+        return {
+            "rule": name, "saved_share": {"mean": saved, "interval": None}, "apart_forgone_share": mean,
+            "kept_forgone_share": mean, "surely_worse": 0,
+        }  # fmt: skip
+
+    names = ["ours", "ours, the best kept", "patience 1", "patience 3", "patience 5", "UP3"]
+    saved = [0.2, 0.2, 0.5, 0.4, 0.3, 0.19]
+    kept = {"rule": "ours", "kept": 10, "kept_forgone_share": 0.02, "stop": None, "surely_worse": True}
+    kept |= {"apart_forgone_share": 0.025}
+    return {
+        "mended_on": "noisy", "recipes": 8, "splits": 5, "keeps_least": ["UP3"],
+        "rules": [rule(n, s, f) for n, s, f in zip(names, saved, [0.02, 0.0, 0.08, 0.08, 0.04, 0.0], strict=True)],
+        "rules_without": [rule(n, s, f) for n, s, f in zip(names, saved, [0.02, 0, 0, 0, 0, 0.03], strict=True)],
+        "outcomes": [kept | {"run": "plain"}, kept | {"run": "noisy", "surely_worse": 0, "apart_forgone_share": 0.3}],
+    }  # fmt: skip
+
+
+def test_the_pages_sentences_follow_the_numbers(stopped: dict[str, Any]) -> None:
+    one_run, cheap, worse, half = stop_page.findings(stopped)
+    assert one_run.startswith("Most of what patience forgoes comes from noisy alone: 100%, 100%, 100%")
+    assert "8.00%, 8.00%, 4.00% over all runs, 0.00%, 0.00%, 0.00% without it; ours 2.00% and 2.00%" in one_run
+    over_all, without = cheap.split("; without it")
+    assert "UP3 (19.0%, 0.00%)" in over_all and "patience" not in over_all
+    assert "UP3" not in without and "patience 5 (30.0%, 0.00%)" in without
+    assert "keeps 1 checkpoint surely worse than the best: plain (step 10, +2.0%)" in worse
+    assert half.startswith("Half of the rows choose worse for ours than all do, by most on noisy: 30.0%, raw 2.0%")
+    assert "goes to its end" in stop_page.tuned(stopped)
+    # The other way round.
+    for rules in (stopped["rules"], stopped["rules_without"]):
+        for row in rules:
+            row["apart_forgone_share"] = row["kept_forgone_share"] = {"mean": 0.05, "interval": None}
+    for row in stopped["outcomes"]:
+        row |= {"surely_worse": False, "stop": 7, "apart_forgone_share": 0.02}
+    one_run, cheap, worse, half = stop_page.findings(stopped)
+    assert one_run.startswith("What patience forgoes comes for the most part from other runs than noisy: 12%, 12%, 12%")
+    assert cheap.count("no other rule forgoes less by both measures") == 2
+    assert worse == "No checkpoint that ours keeps is surely worse than the best of its run."
+    assert half.startswith("Half of the rows choose for ours about as well as all; most is lost on plain: 2.0%")
+    assert "is stopped at step 7" in stop_page.tuned(stopped)
+
+
+def test_the_published_page_is_that_of_the_published_numbers() -> None:
+    found = results("stop")
+    assert found["mended_on"] == "small-batch-labels"
+    assert {r["runs"] for r in found["rules"]} == {10} and {r["runs"] for r in found["rules_without"]} == {9}
+    assert "\n".join(stop_page.page(found)) + "\n" == (RESULTS / "stop.md").read_text(encoding="utf-8")
+
+
+class Says:
+    """Stops for another reason at one look and says "overfitting" at a later one, or the other way round."""
+
+    name = "says"
+
+    def __init__(self, stop: int, word: int) -> None:
+        self.at = {"stop": 30 * stop, "word": 30 * word}
+
+    def decide(self, run: Run) -> StopDecision:
+        step = run.last_step
+        action = Action.STOP if step == self.at["stop"] else Action.CONTINUE
+        verdict = Verdict.OVERFITTING if step == self.at["word"] else Verdict.LEARNING
+        return StopDecision(action, verdict, say("stopping.none_yet", step=step), (), step, None)
+
+
+@pytest.mark.parametrize(("stop_at", "word_at"), [(4, 9), (9, 4)])
+def test_a_stop_and_the_word_are_counted_apart(stop_at: int, word_at: int) -> None:
+    run = synthetic.flat_run(seed=0, rows=8, evals=20, steps=600, schedule="constant")
+    assert run.evals is not None and run.evals.step[1] == 30
+    assert paired.looks(run, Says(stop_at, word_at)) == (word_at, stop_at)
+
+
+def test_a_planted_line_counts_every_rules_stops_alike() -> None:
+    answers = [
+        {"ours": None, "any_stop": 3, "means": None, "means_any_stop": 4, "patience": 5, "rise": 0.1, "run": None},
+        {"ours": 10, "any_stop": 10, "means": 11, "means_any_stop": 11, "patience": None, "rise": 0.1, "run": None},
+    ]
+    row = paired._line("rise", answers)
+    # A stop before the turn (look 8) is false whoever makes it and whatever is said of it.
+    assert [row[name]["false_stops"][0] for name in ("any_stop", "means_any_stop", "patience")] == [0.5, 0.5, 0.5]
+    assert [row[name]["false_stops"][0] for name in ("ours", "means")] == [0.0, 0.0]
+    page = "\n".join(paired_page.planted([row]))
+    assert "means alone: stopped before" in page and "calibrated" in page
+    # An older file knows no stop of the means alone: a dash, not a nought.
+    older = {key: value for key, value in row.items() if key != "means_any_stop"}
+    assert "| – | – | – |" in "\n".join(paired_page.planted([older]))

@@ -186,6 +186,12 @@ def test_a_list_of_something_else_is_refused(value: object) -> None:
         ("0.1%/hour", Gain(0.001, 0.0, True)),
         ("0.1% per hour", Gain(0.001, 0.0, True)),
         ("0.02 nats an hour", Gain(0.0, 0.02, True)),
+        ("0.1% per GPU-hour", Gain(0.001, 0.0, True, True)),
+        ("0.1 % per gpu hour", Gain(0.001, 0.0, True, True)),
+        ("0.1%/GPU-h", Gain(0.001, 0.0, True, True)),
+        ("0.02 nats a GPU-hour", Gain(0.0, 0.02, True, True)),
+        ("0.1% per GPU", None),
+        ("0.1% GPU-hour", None),
         ("0.5", None),
         ("0%", None),
         ("100%", None),
@@ -200,7 +206,7 @@ def test_a_gain_is_read_from_a_text(text: str, gain: Gain | None) -> None:
     assert (found is None) == (gain is None)
     if found is not None and gain is not None:
         assert found.share == pytest.approx(gain.share)
-        assert (found.nats, found.hourly) == (gain.nats, gain.hourly)
+        assert (found.nats, found.hourly, found.by_device) == (gain.nats, gain.hourly, gain.by_device)
 
 
 @pytest.mark.parametrize(
@@ -230,6 +236,9 @@ def test_what_stopping_asks_for_reaches_the_rule() -> None:
     assert (rule.goal, rule.target, rule.budget.hours) == ("target", 0.4, 2.0)
     params = rule.params
     assert (params.hourly_share, params.gain_share, params.prefer) == (0.001, 0.005, "best")
+    assert not params.hourly_by_device
+    by_device = params_of(build_recipe({}, ["stopping.stop_when_gain_below=0.1% per GPU-hour"]).stopping)
+    assert (by_device.hourly_share, by_device.hourly_by_device) == (0.001, True)
     in_all = params_of(build_recipe({}, ["stopping.stop_when_gain_below=1%"]).stopping)
     assert (in_all.gain_share, in_all.gain_nats, in_all.epsilon(2.0)) == (0.01, 0.0, 0.02)
     nats = params_of(build_recipe({}, ["stopping.stop_when_gain_below=0.02 nats"]).stopping)

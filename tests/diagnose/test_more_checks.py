@@ -79,7 +79,8 @@ def preference(
     }
     series = {f"{split}/{name}": Series.of(step, value) for name, value in columns.items()}
     train = Series.of(step, 0.7 - 0.3 * u, epoch=epochs * u)
-    return Run("dpo", meta={"method": "dpo", **meta}, series={TRAIN_LOSS: train, **series})
+    told = {"method": "dpo", "planned_steps": int(step[-1]), **meta}
+    return Run("dpo", meta=told, series={TRAIN_LOSS: train, **series})
 
 
 def settled(u: Any) -> Any:

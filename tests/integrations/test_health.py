@@ -14,6 +14,7 @@ from doneness.core import DonenessError
 from doneness.integrations import DonenessCallback, Monitor
 from doneness.integrations.health import hash_of, names_of
 from doneness.runs import read
+from tests.integrations.conftest import said
 
 pytestmark = [pytest.mark.model, pytest.mark.filterwarnings("ignore::FutureWarning")]
 Make = Callable[..., Any]
@@ -62,7 +63,7 @@ def test_a_trl_run_is_measured(sft: Make, tmp_path: Path, caplog: pytest.LogCapt
     assert found[1]["tokens_per_second"] > 0
     run = read(tmp_path / "out" / "doneness")[0]
     assert run.series["health/update/all"].step.tolist() == [1, 2, 4, 6, 8]
-    assert [r for r in caplog.records if r.name == "doneness"] == []
+    assert said(caplog) == []
     assert not trainer.model._forward_pre_hooks
     assert not any(p._backward_hooks for p in trainer.model.parameters())
 

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from doneness.core import DonenessError
+from doneness.core import Action, DonenessError, Verdict
 from doneness.integrations import lightning_callback
 from doneness.models import example_losses
 from doneness.runs import Run, read
-from tests.integrations.conftest import Planted, Raising, encoded
+from tests.integrations.conftest import Planted, Raising, encoded, said
 
 pytestmark = [pytest.mark.model, pytest.mark.filterwarnings("ignore")]
+COOLING = Planted(2, Action.COOLDOWN, Verdict.CONVERGED)
 HELD = [{"input_ids": [(7 * i + 3 * j) % 250 for j in range(6 + i % 5)]} for i in range(24)]
 
 
@@ -32,7 +33,9 @@ def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {"input_ids": ids, "attention_mask": mask, "labels": ids.masked_fill(mask == 0, -100)}
 
 
-def fitted(model: Path, out: Path, callback: Any, language: bool = True) -> tuple[Any, Any]:
+def fitted(
+    model: Path, out: Path, callback: Any, language: bool = True, schedule: Any = None, resume: Any = None
+) -> tuple[Any, Any]:
     """Fit a small module for eight steps, validating every second one."""
     import lightning.pytorch as pl
     import torch
@@ -56,7 +59,10 @@ def fitted(model: Path, out: Path, callback: Any, language: bool = True) -> tupl
             self.log("val_twice", 2.0 * self.loss(batch))
 
         def configure_optimizers(self) -> Any:
-            return torch.optim.AdamW(self.parameters(), 1e-3)
+            optimizer = torch.optim.AdamW(self.parameters(), 1e-3)
+            if schedule is None:
+                return optimizer
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule(optimizer), "interval": "step"}}
 
     module = Module()
     trainer = pl.Trainer(
@@ -65,7 +71,7 @@ def fitted(model: Path, out: Path, callback: Any, language: bool = True) -> tupl
         callbacks=[callback, pl.callbacks.ModelCheckpoint(every_n_train_steps=4, save_top_k=-1)],
     )  # fmt: skip
     loaders = [torch.utils.data.DataLoader(rows, batch_size=4, collate_fn=collate) for rows in (HELD[:16], HELD[16:])]
-    trainer.fit(module, *loaders)
+    trainer.fit(module, *loaders, ckpt_path=resume)
     return trainer, module
 
 
@@ -89,7 +95,7 @@ def test_a_fit_is_recorded_row_by_row(tiny_model: Path, tmp_path: Path, caplog: 
     # The module asks twice for each batch: the rows stand there once all the same.
     journal = (tmp_path / "fit" / "doneness" / "journal.jsonl").read_text(encoding="utf-8")
     assert '"repeats"' not in journal and '"examples":8' in journal
-    assert [r for r in caplog.records if r.name == "doneness"] == []
+    assert said(caplog) == []
 
 
 @pytest.mark.usefixtures("pl")
@@ -102,12 +108,57 @@ def test_a_stop_is_obeyed_with_a_checkpoint(tiny_model: Path, tmp_path: Path) ->
     assert run.events[-1].data["reason"] == "stopped"
 
 
+def flat(optimizer: Any) -> Any:
+    import torch
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+
+
+@pytest.mark.usefixtures("pl")
+@pytest.mark.parametrize("schedule", [None, flat])
+def test_a_cooldown_is_obeyed(
+    tiny_model: Path, tmp_path: Path, schedule: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("doneness.stopping.cooldown.LEAST_STEPS", 3)
+    trainer, _ = fitted(tiny_model, tmp_path / "fit", lightning_callback(rule=COOLING), schedule=schedule)
+    assert trainer.global_step == 5
+    run = recorded(tmp_path)
+    # A record has what the rate is after its step.
+    after = [1e-3, 1e-3, 1e-3 * 2 / 3, 1e-3 / 3, 0.0]
+    np.testing.assert_allclose(run.series["train/learning_rate"].value, after, atol=1e-12)
+    assert run.evals is not None and run.evals.step.tolist() == [2, 4, 5]
+    assert run.events[-1].data["reason"] == "cooled"
+    assert (tmp_path / "fit" / "doneness" / "checkpoint-5.ckpt").is_file()
+    assert "falls to zero from here to step 5" in said(caplog)[0]
+    # The fit is resumed where it had ended: it ends again, and the journal stays as it is.
+    before = (tmp_path / "fit" / "doneness" / "journal.jsonl").read_bytes()
+    again, _ = fitted(
+        tiny_model, tmp_path / "fit", lightning_callback(rule=COOLING), schedule=schedule,
+        resume=tmp_path / "fit" / "doneness" / "checkpoint-5.ckpt",
+    )  # fmt: skip
+    assert again.global_step == 5 and (tmp_path / "fit" / "doneness" / "journal.jsonl").read_bytes() == before
+
+
+@pytest.mark.usefixtures("pl")
+def test_a_schedule_that_cannot_be_lowered_is_named(
+    tiny_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    import torch
+
+    def stepped(optimizer: Any) -> Any:
+        return torch.optim.lr_scheduler.StepLR(optimizer, 100)
+
+    trainer, _ = fitted(tiny_model, tmp_path / "fit", lightning_callback(rule=COOLING), schedule=stepped)
+    assert trainer.global_step == 8
+    assert ["StepLR is no LambdaLR" in line for line in said(caplog)] == [True]
+
+
 @pytest.mark.usefixtures("pl")
 def test_our_errors_do_not_end_a_fit(tiny_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     trainer, _ = fitted(tiny_model, tmp_path / "fit", lightning_callback(rule=Raising()))
     assert trainer.global_step == 8
-    assert [e.data["where"] for e in recorded(tmp_path).events if e.kind == "error"] == ["on_validation_end"]
-    assert len([r for r in caplog.records if r.name == "doneness"]) == 1
+    assert [e.data["where"] for e in recorded(tmp_path).events if e.kind == "error"] == ["rule"]
+    assert len(said(caplog)) == 1
 
 
 @pytest.mark.usefixtures("pl")
@@ -115,6 +166,7 @@ def test_a_module_of_another_kind_has_its_mean_recorded(tiny_model: Path, tmp_pa
     fitted(tiny_model, tmp_path / "fit", lightning_callback(rule=Planted(99)), language=False)
     run = recorded(tmp_path)
     assert run.evals is not None and len(run.evals) == 4 and run.example_steps == ()
+    assert run.meta["devices"] == 1
 
 
 def test_without_lightning_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

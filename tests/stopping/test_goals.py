@@ -181,6 +181,32 @@ def test_an_hourly_gain_is_held_against_the_hours_ahead() -> None:
     assert silent.wanted[0] == silent.epsilon
 
 
+@pytest.mark.parametrize(
+    ("meta", "times", "told"),
+    [
+        ({"devices": 4}, 4, "devices: 4"),
+        ({"processes": 2}, 2, "devices: 2"),
+        ({"devices": 8, "processes": 2}, 8, "devices: 8"),  # each process drives four
+        ({"recipe": {"run": {}}}, 1, "devices: 1"),  # our own training keeps to one
+        ({}, 1, "one is assumed"),
+        ({"devices": "many"}, 1, "one is assumed"),
+    ],
+)
+def test_an_hour_of_several_devices_counts_as_many(meta: dict[str, object], times: int, told: str) -> None:
+    run = make.learning_run(rows=50, steps=600, planned=1200)
+    run = replace(run, meta={k: v for k, v in run.meta.items() if k not in ("devices", "processes", "recipe")} | meta)
+    alone, _ = Case(run, Params(hourly_share=0.01)).wanted
+    wanted, said = Case(run, Params(hourly_share=0.01, hourly_by_device=True)).wanted
+    assert wanted == pytest.approx(times * alone)
+    assert told in said.text("en")
+    assert "GPU 小时" in said.text("zh")
+    # A CV04 that says it has all its words.
+    finding = next(
+        f for f in diagnose(run, Params(hourly_share=0.01, hourly_by_device=True)).findings if f.code == "CV04"
+    )
+    assert finding.status is not Status.ERROR
+
+
 def test_a_cooldown_that_was_begun_is_foreseen_as_a_line_to_zero() -> None:
     run = make.converged_run(rows=50, schedule="constant", steps=600, planned=2000)
     steady = Case(run, Params())

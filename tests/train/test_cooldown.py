@@ -17,7 +17,7 @@ from doneness.config import Recipe
 from doneness.core import Action, StopDecision, Verdict, say
 from doneness.models import load_model
 from doneness.runs import LEARNING_RATE, Run, read, read_records
-from doneness.train.cooldown import Cooldown, cooldown_of, plan_cooldown
+from doneness.stopping.cooldown import Cooldown, cooldown_of, plan_cooldown
 from doneness.train.loop import TrainResult, train
 from doneness.train.method import apply_method
 from doneness.workflows.rows import encode_recipe_rows, read_recipe_rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import shutil
 from collections.abc import Callable
@@ -15,8 +16,9 @@ from doneness.config import Recipe
 from doneness.core import StorageError, SweetSpot
 from doneness.diagnose import Case, Params
 from doneness.runs import Recorder, read, read_records
+from doneness.stopping.improvement import improved
 from doneness.testing import synthetic as make
-from doneness.train.keeping import GOING, Held, improved, least_useful, needed, present, rotate, sweep
+from doneness.train.keeping import GOING, PARTIAL, Held, least_useful, needed, present, rotate, sweep
 from doneness.train.resume import sizes
 from doneness.workflows.train import train_run
 from tests.train.conftest import Quiet
@@ -38,6 +40,11 @@ def saved(recorder: Recorder, *steps: int) -> None:
 
 def names(folder: Path) -> list[str]:
     return sorted((p.name for p in folder.glob("checkpoint-*")), key=lambda n: int(n.rpartition("-")[2]))
+
+
+def gone(folder: Path) -> list[tuple[int, int, int]]:
+    records = read_records(folder / "journal.jsonl")[0]
+    return [(r["step"], r["size"], r["during"]) for r in records if r["kind"] == "checkpoint_gone"]
 
 
 @pytest.fixture
@@ -108,8 +115,43 @@ def test_a_deletion_that_was_killed_is_finished(recorder: Recorder) -> None:
     saved(recorder, 10, 20)
     (recorder.folder / "checkpoint-10").rename(recorder.folder / f"{GOING}checkpoint-10")
     assert [c.exists for c in recorder.run().checkpoints] == [False, True]
-    sweep(recorder)
-    assert [p.name for p in recorder.folder.iterdir() if p.is_dir()] == ["checkpoint-20"]
+    for _ in range(2):
+        sweep(recorder, 20)
+        assert [p.name for p in recorder.folder.iterdir() if p.is_dir()] == ["checkpoint-20"]
+        # The kill came before the record, which is made up for, once.
+        assert gone(recorder.folder) == [(10, SIZE, 20)]
+    (recorder.folder / "checkpoint-20").rename(recorder.folder / f"{GOING}checkpoint-20")
+    recorder.write("checkpoint_gone", 20, path="checkpoint-20", size=SIZE, during=30)
+    sweep(recorder, 30)
+    assert gone(recorder.folder) == [(10, SIZE, 20), (20, SIZE, 30)]
+    assert not list(recorder.folder.glob(f"{GOING}*"))
+
+
+def test_what_a_kill_left_half_written_goes(recorder: Recorder) -> None:
+    saved(recorder, 10)
+    evals = recorder.folder / "evals"
+    evals.mkdir()
+    mine = ["evals/step-00000010.npz", "evals/.step-mine.npz", "evals/.other-00000010.npz.ab12cd_9", "recipe.toml"]
+    half = ["evals/.step-00000010.npz.aks1121l", ".recipe.toml.ab12cd_9", f"{PARTIAL}/checkpoint-20/optimizer.pt"]
+    (recorder.folder / PARTIAL / "checkpoint-20").mkdir(parents=True)
+    for name in mine + half:
+        (recorder.folder / name).write_bytes(b"half")
+    writing = recorder.folder / "evals" / ".step-00000020.npz.zzzzzzzz"
+    with writing.open("wb") as handle:
+        fcntl.flock(handle.fileno(), fcntl.LOCK_EX)  # by a process that is alive
+        sweep(recorder, 10)
+        assert writing.exists()
+    sweep(recorder, 10)
+    assert not writing.exists()
+    assert [name for name in mine + half if (recorder.folder / name).exists()] == mine
+    assert not (recorder.folder / PARTIAL).exists()
+
+
+def test_a_request_to_keep_counts_before_it_is_heeded(recorder: Recorder) -> None:
+    saved(recorder, 10, 20, 30)
+    lines = [{"request": "keep", "step": 10}, {"request": "keep", "step": [20]}, {"request": "stop", "step": 20}]
+    (recorder.folder / "control.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert needed(recorder, present(recorder)) == {10, 30}
 
 
 def test_a_disk_that_refuses_to_delete_is_noted_and_ends_nothing(
@@ -165,6 +207,68 @@ def test_a_run_keeps_within_its_gigabytes(make_recipe: Make) -> None:
     assert len(kept) == 3
     assert {c.step for c in run.checkpoints} == {1, 2, 3, 4, 5, 6, 7, 8}
     assert kept == {int(p.name.rpartition("-")[2]) for p in folder.glob("checkpoint-*")}
+
+
+class Killed(BaseException):
+    """A kill at a record, or at a file that is moved."""
+
+
+def die(monkeypatch: pytest.MonkeyPatch, what: str, during: int) -> None:
+    """Be killed `before` or `after` a kind of record of the rotation at step `during`."""
+    when, _, kind = what.partition(" ")
+    write = Recorder.write
+
+    def dying(self: Recorder, named: str, step: int, **data: Any) -> None:
+        due = named == kind and data.get("during", step) == during
+        if due and when == "before":
+            raise Killed
+        write(self, named, step, **data)
+        if due and when == "after":
+            raise Killed
+
+    monkeypatch.setattr(Recorder, "write", dying)
+
+
+def kept_after(folder: Path, step: int) -> set[int]:
+    """What a run that was left alone had on its disk when it was done with a step."""
+    records = [r for r in read_records(folder / "journal.jsonl")[0] if r.get("during", r["step"]) <= step]
+    away = {r["step"] for r in records if r["kind"] == "checkpoint_gone"}
+    return {r["step"] for r in records if r["kind"] == "checkpoint"} - away
+
+
+@pytest.mark.model
+def test_a_rotation_that_was_killed_is_finished_before_anything_else(
+    make_recipe: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = make_recipe("one", "schedule.max_steps=1")
+    train_run(one, Quiet())
+    size = sum(f.stat().st_size for f in (Path(one.run.folder) / "checkpoint-1").iterdir())
+    options = (f"checkpoints.keep_gb={2.5 * size / 1e9}", "schedule.max_steps=6", "data.eval_rows=4")
+    whole = make_recipe("whole", *options)
+    train_run(whole, Quiet())
+    assert [during for *_, during in gone(Path(whole.run.folder))] == [3, 4, 5, 6]
+    wanted = sorted(str(p.relative_to(whole.run.folder)) for p in Path(whole.run.folder).rglob("*"))
+
+    class Looking(Quiet):
+        def began(self, step: int, total: int) -> None:
+            super().began(step, total)
+            assert {int(name.rpartition("-")[2]) for name in names(folder)} == kept_after(Path(whole.run.folder), step)
+
+    for number, (what, during) in enumerate(
+        [("after checkpoint", 4), ("before checkpoint_gone", 4), ("after checkpoint", 6)]
+    ):
+        broken = make_recipe(f"broken-{number}", *options)
+        folder = Path(broken.run.folder)
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            die(patched, what, during)
+            train_run(broken, Quiet())
+        watcher = Looking()
+        train_run(broken, watcher)
+        assert watcher.told[0] == ("began", during, 6)
+        assert [(step, at) for step, _, at in gone(folder)] == [
+            (step, at) for step, _, at in gone(Path(whole.run.folder))
+        ]
+        assert sorted(str(p.relative_to(folder)) for p in folder.rglob("*")) == wanted
 
 
 @pytest.mark.model

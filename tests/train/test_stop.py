@@ -13,9 +13,9 @@ from doneness.core import Action, DonenessError, RecipeError, StopDecision, Verd
 from doneness.models import LoadedModel, load_model
 from doneness.runs import Run, read
 from doneness.testing.tiny import write_rows
+from doneness.train.keeping import PARTIAL
 from doneness.train.loop import train
 from doneness.train.method import apply_method
-from doneness.train.trainer import PARTIAL
 from doneness.workflows.rows import encode_recipe_rows, read_recipe_rows
 from doneness.workflows.train import finished, train_run
 from tests.train.conftest import Quiet
@@ -168,3 +168,25 @@ def test_an_evaluation_file_of_training_rows_is_refused(make_recipe: Make, tmp_p
     copy.write_bytes(Path(recipe.data.train).read_bytes())
     with pytest.raises(DonenessError, match="training questions"):
         train_run(replace(recipe, data=replace(recipe.data, eval=str(copy))), Quiet())
+
+
+def test_a_stop_that_was_killed_in_its_last_rotation_rotates_before_it_ends(
+    make_recipe: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe("rotating", "stopping.on_stop=stop", "checkpoints.keep_gb=1e-9")
+    loaded = ready(recipe)
+    rows = encode_recipe_rows(loaded.tokenizer, read_recipe_rows(recipe), recipe.data)
+
+    def killed(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("doneness.train.callback.rotate", lambda r, step, *rest: killed() if step == 4 else None)
+        train(recipe, rows, loaded, StopAt(4), Quiet())
+    folder = Path(recipe.run.folder)
+    assert len(list(folder.glob("checkpoint-*"))) == 3
+    assert train(recipe, rows, ready(recipe), StopAt(4), Quiet()).ending == "stopped"
+    records = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+    kinds = [r["kind"] for r in records]
+    assert kinds[kinds.index("resume") :] == ["resume", "checkpoint_gone", "checkpoint_gone", "end"]
+    assert [p.name for p in folder.glob("checkpoint-*")] == ["checkpoint-4"]

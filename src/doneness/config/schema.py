@@ -151,7 +151,7 @@ class StoppingSection:
     gain_nats: float = field(default=0.005, metadata={"low": 0.0})
     """The smallest absolute gain that matters, nats per target token; the larger of the two counts."""
     stop_when_gain_below: str = ""
-    """The same as a text instead of both: "0.5%", "0.01 nats", or for each hour of training "0.1%/hour"."""
+    """The same as a text instead of both: "0.5%", "0.01 nats", or for each hour "0.1%/hour", "0.1% per GPU-hour"."""
     alpha: float = field(default=0.05, metadata={"low": 1e-6, "high": 0.5})
     """Chance of one false alarm over the whole run."""
     min_steps: int = field(default=100, metadata={"low": 0})

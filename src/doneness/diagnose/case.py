@@ -23,12 +23,14 @@ from doneness.curves import (
     trajectory_noise,
     worse_than_best,
 )
-from doneness.diagnose.pace import cost
+from doneness.diagnose.pace import cost, devices
 from doneness.diagnose.params import Params
 from doneness.runs import LEARNING_RATE, SPAN_LOSS, ExampleLosses, Run
 
 Floats = NDArray[np.float64]
-_PREFERENCE = {"dpo", "orpo", "kto", "simpo", "cpo", "ipo", "grpo", "ppo", "rloo", "reward"}
+_PREFERENCE = {"dpo", "orpo", "kto", "simpo", "cpo", "ipo", "grpo", "ppo", "rloo"}
+# A reward model's loss is the likelihood of who won, as a classifier's; it logs these and no rewards of a policy.
+_REWARD_MODEL, _OF_POLICY = ("accuracy", "min_reward", "max_reward"), ("rewards/", "logps", "/kl", "train/reward")
 _SPENT = 0.05  # of the peak rate
 _TOLD_BY = ("reward", "logps", "/kl", "completion_length")
 
@@ -181,14 +183,26 @@ class Case:
 
     @cached_property
     def preference(self) -> bool:
-        """Whether the loss is that of preference or reinforcement learning, not a likelihood."""
-        if str(self.run.meta.get("method", "")).lower() in _PREFERENCE:
+        """Whether the loss is that of preference or reinforcement learning, not a likelihood.
+
+        That of a reward model is one: of who won a pair, as a classifier's.
+        """
+        method = str(self.run.meta.get("method", "")).lower()
+        if method in _PREFERENCE:
             return True
         names = [name.lower() for name in self.run.series if not name.startswith(SPAN_LOSS)]
+        if method == "reward" or _of_reward_model(names):
+            return False
         if any(mark in name for name in names for mark in _TOLD_BY):
             return True
         value = self.train[1]
         return value.size > 0 and bool(np.mean(value < 0) > 0.05)
+
+    @property
+    def pairs(self) -> LossTable | None:
+        """Losses −log σ(margin) of held-out pairs, pair by pair, of a preference run that records them."""
+        table = self.table if self.preference else None
+        return table if table is not None and bool((table.tokens == 1).all()) else None
 
     @cached_property
     def steps_per_epoch(self) -> float | None:
@@ -234,15 +248,24 @@ class Case:
     def wanted(self) -> tuple[float, Message]:
         """The gain, in nats, without which going on to the horizon is not worth it, and what was asked for.
 
-        Where a gain for each hour was asked for and the log has a clock, that many hours' gain.
+        Where a gain for each hour was asked for and the log has a clock, that many hours' gain; of devices' hours, all
+        devices'.
         """
         hourly = self.params.hourly(self.level)
         seconds = cost(self.run.train, "time", self.horizon[0] - int(self.step[-1])) if hourly > 0 else None
         if not seconds:
             return self.epsilon, self.params.asked(self.level)
         hours = seconds / 3600.0
+        count, key = 1, "hourly"
+        if self.params.hourly_by_device:
+            told = devices(self.run.meta)
+            count, key = told or 1, "device_hourly" if told else "device_unknown"
+        hours *= count
         rate, share = hourly / (abs(self.level) or 1.0), hourly * hours / (abs(self.level) or 1.0)
-        return hourly * hours, say("diagnose.asked.hourly", share=share, rate=rate, hours=hours)
+        numbers = {"share": share, "rate": rate, "hours": hours}
+        return hourly * hours, say(
+            f"diagnose.asked.{key}", **numbers, **({"n": count} if key == "device_hourly" else {})
+        )
 
     @cached_property
     def outlook(self) -> LossForecast | None:
@@ -250,6 +273,13 @@ class Case:
         if self.step.size < 4 or self.step[-1] <= 0:
             return None
         return forecast(self.step, self.loss, self.horizon[0], self.rate)
+
+
+def _of_reward_model(names: list[str]) -> bool:
+    """Whether these are the columns of a reward model's training (TRL's RewardTrainer)."""
+    if any(mark in name for name in names for mark in _OF_POLICY):
+        return False
+    return all(any(name.endswith(f"/{mark}") for name in names) for mark in _REWARD_MODEL)
 
 
 def _table(examples: tuple[ExampleLosses, ...]) -> LossTable | None:

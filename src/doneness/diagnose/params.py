@@ -34,6 +34,7 @@ class Params:
         span: which target tokens decide: a span's name, or "all"; "" means the label where the run records one.
         hourly_share, hourly_nats: the smallest gain worth going on for, for each hour of training ahead; 0 asks
             for `gain_share` and `gain_nats` instead. What is no matter of going on (ties, rises) keeps to these.
+        hourly_by_device: the hours of all devices count, as many as the log names, else one's.
         prefer: which of the checkpoints tied with the best is recommended: "earliest", or "best", of the lowest loss.
     """
 
@@ -54,6 +55,7 @@ class Params:
     span: str = ""
     hourly_share: float = 0.0
     hourly_nats: float = 0.0
+    hourly_by_device: bool = False
     prefer: str = "earliest"
 
     def epsilon(self, loss: float) -> float:

@@ -18,7 +18,11 @@ Found = Mapping[str, Finding]
 _OUTCOMES = {
     "rising": (Verdict.LEARNING, Action.CONTINUE),
     "plateau": (Verdict.CONVERGED, Action.STOP),
+    "plateau_risen": (Verdict.CONVERGED, Action.STOP),
     "watched": (Verdict.CONVERGED, Action.STOP),
+    "loss_falls": (Verdict.LEARNING, Action.CONTINUE),
+    "loss_settled": (Verdict.CONVERGED, Action.STOP),
+    "overfit": (Verdict.OVERFITTING, Action.STOP),
     "over": (Verdict.OVERFITTING, Action.STOP),
     "no_signal": (Verdict.CONVERGED, Action.STOP),
     "collapsed": (Verdict.DIVERGED, Action.STOP),
@@ -30,6 +34,7 @@ _WORDS = {
     Verdict.DIVERGED: "collapsed",
 }
 _TAIL = 0.2  # of the first epoch: its end
+_COOLDOWN = 0.15  # of the steps done, as for any other run
 
 
 def outcome(case: Case, found: Found) -> tuple[Verdict, Action] | None:
@@ -42,7 +47,8 @@ def outcome(case: Case, found: Found) -> tuple[Verdict, Action] | None:
     if found["RN02"].status is Status.FAIL or any(f.status is Status.ERROR for f in found.values()):
         return None
     if case.preference:
-        return _OUTCOMES.get(_kind(_judged(case, found)), _UNKNOWN)
+        verdict, action = _OUTCOMES.get(_kind(_judged(case, found)), _UNKNOWN)
+        return verdict, Action.COOLDOWN if _cools(case, found) else action
     return (Verdict.MEMORISING, Action.CONTINUE) if found["CV07"].status is Status.FAIL else None
 
 
@@ -56,7 +62,9 @@ def headline(case: Case, found: Found, verdict: Verdict, step: int) -> Message |
         return say("diagnose.headline.memorising", step=step, evidence=evidence, honest=honest)
     if case.preference and verdict in _WORDS:
         decided = _judged(case, found)
-        word = say(f"diagnose.word.{_WORDS[verdict]}")
+        if _cools(case, found):
+            return say("diagnose.headline.preference_plateau", step=step, evidence=decided.message)
+        word = say(f"diagnose.word.{'overfit' if _kind(decided) == 'overfit' else _WORDS[verdict]}")
         return say("diagnose.headline.preference", word=word, step=step, evidence=decided.message)
     return None
 
@@ -68,6 +76,8 @@ def advice(case: Case, found: Found, verdict: Verdict) -> Message | None:
     if verdict in (Verdict.BROKEN, Verdict.DIVERGED) and not case.preference:
         return None
     if case.preference and verdict is not Verdict.BROKEN:
+        if _cools(case, found):
+            return say("diagnose.advice.cooldown", steps=max(1, round(_COOLDOWN * case.run.last_step)))
         told = _judged(case, found).advice
         if told is not None:
             return told
@@ -96,6 +106,17 @@ def why_undecided(case: Case, found: Found) -> Message | None:
         return found["RN02"].message
     decided = _judged(case, found) if case.preference else None
     return None if decided is None or decided.status is Status.SKIPPED else decided.message
+
+
+def _cools(case: Case, found: Found) -> bool:
+    """Whether a preference run has settled at a learning rate above a fifth of its peak.
+
+    What the fall of the rate brings is in no line through accuracies at a high rate.
+    """
+    decided = _judged(case, found)
+    rate = case.rate_now
+    done = decided.code == "PF01" and _kind(decided) in ("plateau", "plateau_risen", "loss_settled")
+    return done and rate is not None and rate > case.params.high_rate
 
 
 def _judged(case: Case, found: Found) -> Finding:

@@ -31,6 +31,8 @@ def facts_of(args: Any, state: Any, model: Any, loader: Any) -> dict[str, Any]:
         "batch_size": args.per_device_train_batch_size,
         "accumulation": args.gradient_accumulation_steps,
         "processes": args.world_size,
+        # One process may drive several devices (DataParallel); n_gpu is 0 on a CPU.
+        "devices": args.world_size * max(1, int(getattr(args, "n_gpu", 1))),
         "output_dir": str(args.output_dir),
         "versions": versions(),
         **_of_model(model),

@@ -53,7 +53,9 @@ def metrics_of(metrics: Mapping[str, Any] | None) -> dict[str, float]:
     return {str(name): number_of(str(name), value) for name, value in (metrics or {}).items()}
 
 
-def rows_of(step: int, per_example: Any, tokens: Any, ids: Sequence[Any] | None) -> ExampleLosses:
+def rows_of(
+    step: int, per_example: Any, tokens: Any, ids: Sequence[Any] | None, clusters: Sequence[Any] | None = None
+) -> ExampleLosses:
     """Per-example losses from what a loop collected.
 
     Args:
@@ -61,6 +63,7 @@ def rows_of(step: int, per_example: Any, tokens: Any, ids: Sequence[Any] | None)
         per_example: summed NLL of each row in nats; shape (n,), an array, a list or a tensor.
         tokens: target tokens of each row, at least 1; shape (n,).
         ids: names of the rows, unique; by default "row-00000" and so on, in the order given.
+        clusters: what each row belongs to, None where it stands alone.
 
     Raises:
         DonenessError: lengths differ, an id is missing or there twice, or a count is no count.
@@ -79,7 +82,22 @@ def rows_of(step: int, per_example: Any, tokens: Any, ids: Sequence[Any] | None)
     if len(set(names)) < len(names):
         twice = next(name for place, name in enumerate(names) if name in names[:place])
         raise DonenessError(tr("integrations.id_twice", id=_shown(twice)))
-    return ExampleLosses(step, np.array(names, dtype=np.str_), nll, counts.astype(np.int64))
+    belonging = None if clusters is None else clusters_of(names, clusters)
+    return ExampleLosses(step, np.array(names, dtype=np.str_), nll, counts.astype(np.int64), cluster=belonging)
+
+
+def clusters_of(names: Sequence[str], clusters: Sequence[Any]) -> NDArray[np.str_]:
+    """The cluster of each row; one of its own where it has none; shape (n,).
+
+    Raises:
+        DonenessError: they are not as many as the rows.
+    """
+    if len(clusters) != len(names):
+        raise DonenessError(tr("integrations.clusters", clusters=len(clusters), rows=len(names)))
+    return np.array(
+        [f"row {name}" if _absent(each) else str(each) for name, each in zip(names, clusters, strict=True)],
+        dtype=np.str_,
+    )
 
 
 def _vector(name: str, values: Any) -> NDArray[np.float64]:
@@ -96,9 +114,13 @@ def _vector(name: str, values: Any) -> NDArray[np.float64]:
 
 
 def _name(row: int, given: Any) -> str:
-    if given is None or (isinstance(given, (float, np.floating)) and math.isnan(given)) or str(given) == "":
+    if _absent(given):
         raise DonenessError(tr("integrations.id_missing", row=row))
     return str(given)
+
+
+def _absent(given: Any) -> bool:
+    return given is None or (isinstance(given, (float, np.floating)) and math.isnan(given)) or str(given) == ""
 
 
 def _shown(value: Any) -> str:

@@ -14,12 +14,17 @@ from typing import Any, TypeVar
 from doneness.core import Action, DonenessError, StopDecision, tr
 from doneness.integrations import together
 from doneness.integrations.alerts import alert, summarise
+from doneness.integrations.cooling import Fixed, Schedule
+from doneness.integrations.ended import ended_at
+from doneness.integrations.evaluation import Evaluation
 from doneness.integrations.facts import versions
 from doneness.integrations.guard import Guard
-from doneness.integrations.monitor import Evaluation, Monitor
+from doneness.integrations.monitor import Monitor
 from doneness.integrations.noting import Noting, obeys, rule_of
 from doneness.integrations.scoring import Asked, Scoring
+from doneness.runs.records import LAST_STEP
 from doneness.stopping import StopRule
+from doneness.stopping.cooldown import SHARE, Cooldown, plan_cooldown
 
 logger = logging.getLogger("doneness")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,7 +49,8 @@ def lightning_callback(
         folder: the run folder; by default "doneness" in the Trainer's default_root_dir.
         watch: what the module logs its validation loss as.
         rule: what decides; by default EvidenceRule().
-        on_stop: "stop" ends the fit, with a checkpoint in the run folder; "note" only records the decision.
+        on_stop: "stop" ends the fit, with a checkpoint in the run folder, or lowers its rate to zero first; "note"
+            only records.
         gain: smallest share of the loss worth going on for, for the default rule.
         alerts: tell W&B and Trackio of a changed verdict, where they run.
 
@@ -87,6 +93,9 @@ class _Events:
         self.stopped, self.on = False, False
         self.guard = Guard()
         self._scoring: Scoring | None = None
+        self._rates: Schedule | Fixed | None = None
+        self._cooldown: Cooldown | None = None
+        self._told: set[str] = set()
         self._losses: list[float] = []
         self._logged = 0
 
@@ -94,17 +103,28 @@ class _Events:
         """Open the run folder on the first process, and listen on all of them."""
         self._let_go()
         self.stopped, self.decision, self._losses, self._logged = False, None, [], int(trainer.global_step)
-        reason = None
+        reason, over = None, None
         try:
+            self._rates = _rates_of(trainer)
+            self.rule.cools, self.rule.obeyed = self._rates.able, self.obey
             model = _transformer(pl_module)
             self._scoring = None if model is None else Scoring(model, model, self.guard)
             if trainer.is_global_zero:
-                self._open(trainer)
+                over = self._open(trainer)
         except Exception as error:
             reason = str(error) if isinstance(error, DonenessError) else f"{type(error).__name__}: {error}"
         self.on = together.agreed(reason, trainer.is_global_zero)
         if not self.on:
             self._let_go()
+            return
+        monitor = self.guard.monitor
+        over, cooldown = together.from_first((over, None if monitor is None else monitor.cooldown))
+        if over is not None:
+            self.stopped, self.decision, trainer.should_stop = True, over, True
+            self._let_go()
+            return
+        with self.guard.at("cooldown", int(trainer.global_step)):
+            self._take_up(cooldown, int(trainer.global_step))
 
     @_guarded
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -114,6 +134,10 @@ class _Events:
             # Lightning hands over the loss divided by the batches that make up a step.
             self._losses.append(float(loss) * trainer.accumulate_grad_batches)
         step, monitor = int(trainer.global_step), self.guard.monitor
+        if self._cooldown is not None and self._rates is not None:
+            self._rates.turn(step)
+            # Lightning validates once more where it is asked to stop.
+            trainer.should_stop = trainer.should_stop or step >= self._cooldown.end
         if step == self._logged or step % (trainer.log_every_n_steps or 1) or not self._losses:
             return
         if monitor is not None:
@@ -153,6 +177,8 @@ class _Events:
         self.decision = together.from_first(self.decision)
         if self.decision is not None and self.decision.action is Action.STOP and not self.stopped:
             self._stop(trainer, self.decision)
+        elif self.decision is not None and self.decision.action is Action.COOLDOWN and self._cooldown is None:
+            self._cool(trainer, self.decision)
 
     @_guarded
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
@@ -160,7 +186,9 @@ class _Events:
         if self.guard.monitor is not None:
             self._note_checkpoints(trainer)
             early = trainer.should_stop and not self.stopped
-            self.guard.monitor.close("stopped" if self.stopped else "requested" if early else "finished")
+            cooled = self._cooldown is not None and int(trainer.global_step) >= self._cooldown.end
+            ending = "cooled" if cooled else "stopped" if self.stopped else "requested" if early else "finished"
+            self.guard.monitor.close(ending)
         self._let_go()
 
     @_guarded
@@ -169,6 +197,46 @@ class _Events:
         if self.guard.monitor is not None:
             self.guard.monitor.fault(int(trainer.global_step), "fit", exception)
         self._let_go()
+
+    def _cool(self, trainer: Any, decision: StopDecision) -> None:
+        step, last, rates = int(trainer.global_step), self._planned(trainer), self._rates
+        planned = plan_cooldown(step, SHARE, last)
+        if rates is None or planned is None:
+            return
+        if not self.obey:
+            self._say("noted", reason=str(decision.reason))
+            return
+        if not rates.able:
+            self._say("cannot_cool", kind=rates.kind, steps=planned.end - step)
+            return
+        begun = None
+        with self.guard.at("cooldown", step):
+            begun = None if self.guard.monitor is None else self.guard.monitor.cool_down(rate=rates.rate, by="rule")
+        self._take_up(together.from_first(begun), step)
+        if self._cooldown is not None:
+            self._say("cools", reason=str(decision.reason), end=self._cooldown.end)
+
+    def _take_up(self, cooldown: Cooldown | None, step: int) -> None:
+        """Lower the rate from here on, or go on lowering it."""
+        if cooldown is None or self._rates is None or not self.obey or step >= cooldown.end:
+            return
+        if not self._rates.able:
+            self._say("cannot_cool", kind=self._rates.kind, steps=cooldown.end - step)
+            return
+        begun = None if self.guard.monitor is None else self.guard.monitor.last("cooldown")
+        rate = together.from_first(None if begun is None else begun.get("rate"))
+        self._cooldown = cooldown
+        self._rates.lower(cooldown, step, rate)
+
+    def _say(self, key: str, **numbers: Any) -> None:
+        """Once, on the process that writes."""
+        if self.guard.monitor is not None and key not in self._told:
+            logger.warning(tr(f"integrations.{key}", **numbers))
+        self._told.add(key)
+
+    def _planned(self, trainer: Any) -> int:
+        planned = trainer.estimated_stepping_batches
+        return int(planned) if math.isfinite(planned) and planned > 0 else LAST_STEP
 
     def _stop(self, trainer: Any, decision: StopDecision) -> None:
         if trainer.is_global_zero:
@@ -182,9 +250,11 @@ class _Events:
         if self.guard.monitor is not None:
             self.guard.monitor.log_checkpoint(int(trainer.global_step), place)
 
-    def _open(self, trainer: Any) -> None:
+    def _open(self, trainer: Any) -> StopDecision | None:
+        """Open the run folder; the decision that had ended the run here before, if one had."""
         planned, batches = trainer.estimated_stepping_batches, trainer.num_training_batches
         facts: dict[str, Any] = {"name": Path(trainer.default_root_dir).resolve().name, "versions": versions()}
+        facts["devices"] = int(trainer.world_size)
         if math.isfinite(planned) and planned > 0:
             facts["planned_steps"] = int(planned)
         epoch = math.ceil(batches / trainer.accumulate_grad_batches) if math.isfinite(batches) and batches else None
@@ -192,8 +262,12 @@ class _Events:
         home, step = self._home(trainer), int(trainer.global_step)
         monitor = Monitor(home, steps_per_epoch=epoch, rule=self.rule, meta=facts, on_change=told)
         self.guard.monitor = monitor
-        if monitor.last_step > step or (step > 0 and monitor.last_step > 0):
+        over = ended_at(monitor, step) if self.obey else None
+        if over is not None:
+            logger.warning(tr("integrations.over", reason=str(over.reason), step=step))
+        elif monitor.last_step > step or (step > 0 and monitor.last_step > 0):
             monitor.resume(step)
+        return over
 
     def _home(self, trainer: Any) -> Path:
         return self.folder or Path(trainer.default_root_dir) / "doneness"
@@ -212,7 +286,19 @@ class _Events:
             self._scoring.remove()
         if self.guard.monitor is not None:
             self.guard.monitor.let_go()
-        self._scoring, self.guard = None, Guard()
+        if self._rates is not None:
+            self._rates.let_go()
+        self._scoring, self._rates, self._cooldown, self._told, self.guard = None, None, None, set(), Guard()
+
+
+def _rates_of(trainer: Any) -> Schedule | Fixed:
+    """What the learning rate comes from: a schedule by steps, an optimizer's own, or something that is not ours."""
+    configs, optimizers = trainer.lr_scheduler_configs, trainer.optimizers
+    if len(optimizers) == 1 and not configs:
+        return Fixed(optimizers[0])
+    first = configs[0] if len(configs) == 1 and len(optimizers) == 1 else None
+    by_step = first is not None and (first.interval, first.frequency) == ("step", 1)
+    return Schedule(first.scheduler if by_step and first is not None else None, int(trainer.global_step))
 
 
 def _transformer(module: Any) -> Any:

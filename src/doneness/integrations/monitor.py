@@ -5,46 +5,29 @@ It writes the run folder that `doneness train` writes, so that every command wor
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from doneness.core import Action, DonenessError, StopDecision, tr
 from doneness.health import SpikeRule, spike_record
+from doneness.integrations.enduring import Enduring
+from doneness.integrations.evaluation import Evaluation, as_seen_from, sizes
 from doneness.integrations.given import metrics_of, number_of, rows_of, step_of
-from doneness.runs import ExampleLosses, Recorder, Run, save_examples
+from doneness.integrations.guard import Guard
+from doneness.integrations.judging import Judging, OnChange, undecided
+from doneness.runs import Run
 from doneness.runs.journal import number
 from doneness.runs.readers.journal import main_set
+from doneness.runs.records import LAST_STEP
 from doneness.stopping import EvidenceRule, StopRule
-
-OnChange = Callable[[StopDecision, Run], None]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One evaluation as it goes into the journal.
-
-    Attributes:
-        loss: mean loss, nats per target token; None takes that of the rows, if there are any.
-        rows: per-example losses, where known.
-        name: of the evaluation set.
-        metrics: everything else that was measured.
-        epoch: passes over the training data.
-        facts: further fields of the record.
-    """
-
-    loss: float | None = None
-    rows: ExampleLosses | None = None
-    name: str = "eval"
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    epoch: float | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
+from doneness.stopping.cooldown import SHARE, Cooldown, cooldown_of, plan_cooldown
 
 
 class Monitor:
@@ -55,13 +38,21 @@ class Monitor:
             monitor.log_train(step, loss=loss, learning_rate=rate)
             if step % 50 == 0:
                 monitor.log_eval(step, per_example=nll, tokens=targets)
-                if monitor.should_stop:
-                    break
+            if monitor.should_stop:
+                break
+
+    Wrong arguments are errors; whatever else goes wrong (the rule, a function in `on_change`, a full disk) is one
+    warning and an `error` record, and the loop goes on.
 
     Attributes:
         folder: the run folder.
         rule: what decides.
     """
+
+    # Asked at every step of a loop: not looked for in the journal each time.
+    _cooling: Cooldown | None
+    _decision: StopDecision | None
+    _decided: dict[str, Any] | None
 
     def __init__(
         self,
@@ -91,12 +82,14 @@ class Monitor:
         """
         self.folder = Path(folder)
         self.rule: StopRule = EvidenceRule() if rule is None else rule
-        self._on_change = tuple(on_change)
-        self._recorder: Recorder | None = Recorder(self.folder)
+        self._recorder: Enduring | None = Enduring(self.folder)
         self._longest, self._spiking = 0.0, spikes
         self._restore()
         facts = {"planned_steps": planned_steps, "steps_per_epoch": steps_per_epoch, **(meta or {})}
         self._per_epoch = steps_per_epoch
+        guard = Guard()
+        guard.monitor = self
+        self._judging = Judging(self.rule, on_change, guard)
         self._start({key: value for key, value in facts.items() if value is not None})
 
     def log_train(
@@ -157,6 +150,7 @@ class Monitor:
         per_example: Any = None,
         tokens: Any = None,
         ids: Sequence[Any] | None = None,
+        clusters: Sequence[Any] | None = None,
         name: str = "eval",
         metrics: Mapping[str, float] | None = None,
     ) -> StopDecision:
@@ -170,6 +164,8 @@ class Monitor:
             per_example: summed NLL of each row's target tokens, nats; shape (n,).
             tokens: target tokens of each row; shape (n,).
             ids: names of the rows, the same at every evaluation; shape (n,).
+            clusters: the conversation or document of each row, None where it stands alone; shape (n,). Rows of one are
+                not independent, so they count as one.
             name: of the evaluation set. The first set judges the run; of the others the mean is kept.
             metrics: anything else that was measured, by name.
 
@@ -181,24 +177,29 @@ class Monitor:
         if not isinstance(name, str) or not name:
             raise DonenessError(tr("integrations.set_name"))
         at = self._forward("eval", step, name)
-        rows = None if per_example is None else rows_of(at, per_example, tokens, ids)
+        rows = None if per_example is None else rows_of(at, per_example, tokens, ids, clusters)
         mean = None if loss is None else number_of("loss", loss)
-        return self.evaluated(at, Evaluation(mean, rows, name, metrics_of(metrics)))
+        asked = self.should_cool
+        decision = self.evaluated(at, Evaluation(mean, rows, name, metrics_of(metrics)))
+        if asked and self.should_cool:
+            self._judging.once("cool", tr("integrations.cool", reason=str(decision.reason)))
+        return decision
 
     def evaluated(self, step: int, found: Evaluation) -> StopDecision:
         """Record what is known to be in order, and decide where it is of the set that judges the run."""
         data = self._evaluation(step, found)
         self._write("eval", step, **data)
         if found.name != main_set(self._open.records):
-            return self.decision or self.rule.decide(self._open.run().until(step))
-        return self._decide(step)
+            return self.decision or self._judging.judged(self._open, step) or undecided(step)
+        self._judging.advise(self._open, found.rows)
+        return self._judging.decide(self._open, step, self._write)
 
     def log_checkpoint(self, step: int, path: str | Path) -> None:
         """Record that the model of `step` lies at `path`, a file or a folder."""
         at, place = step_of(step), Path(path)
         if not place.exists():
             raise DonenessError(tr("integrations.no_checkpoint", path=str(place)))
-        self._write("checkpoint", at, path=_as_seen_from(self.folder, place), files=_sizes(place))
+        self._write("checkpoint", at, path=as_seen_from(self.folder, place), files=sizes(place))
         self._open.sync()
 
     def resume(self, step: int) -> None:
@@ -213,14 +214,62 @@ class Monitor:
     @property
     def decision(self) -> StopDecision | None:
         """The newest decision in force, also one of before a resume; None before the first."""
-        last = self._open.last("decision")
-        return StopDecision.from_dict(last) if last is not None else None
+        if self._decision is None and self._decided is not None:
+            self._decision = StopDecision.from_dict(self._decided)
+        return self._decision
 
     @property
     def should_stop(self) -> bool:
-        """Whether the newest decision is to stop."""
+        """Whether the newest decision is to stop, or the cooldown has come to its end."""
+        decision, cooling = self.decision, self.cooldown
+        over = cooling is not None and self.last_step >= cooling.end
+        return over or (decision is not None and decision.action is Action.STOP)
+
+    @property
+    def should_cool(self) -> bool:
+        """Whether the newest decision is to lower the rate, and that has not begun: see `cool_down`."""
         decision = self.decision
-        return decision is not None and decision.action is Action.STOP
+        return decision is not None and decision.action is Action.COOLDOWN and self.cooldown is None
+
+    @property
+    def cooldown(self) -> Cooldown | None:
+        """The cooldown in force: from which step on the rate falls, to zero at which; None where there is none."""
+        return self._cooling
+
+    def cool_down(self, share: float = SHARE, *, rate: float | None = None, by: str = "loop") -> Cooldown | None:
+        """Begin a cooldown at the last step: the rate falls to zero as `factor` says, and the run ends there.
+
+        Until then only a broken or diverged run is told to stop. A Monitor opened on the folder again goes on with it.
+
+        Args:
+            share: its length, of the steps done; ten steps at least, and never beyond planned_steps.
+            rate: of the last step, for the record.
+            by: who asked for it.
+
+        Returns:
+            The cooldown in force; None where no step is left.
+        """
+        step, last = self.last_step, self._open.last("train") or {}
+        end = int(self.run().number("planned_steps") or LAST_STEP)
+        planned = None if self.cooldown else plan_cooldown(step, share, end)
+        if planned is not None:
+            known = last.get("learning_rate") if rate is None else rate
+            self._write("cooldown", step, end=planned.end, by=by, **({} if known is None else {"rate": known}))
+        return self.cooldown
+
+    def factor(self, step: int) -> float:
+        """What to multiply the learning rate by after `step` steps: 1, and in a cooldown down to 0 at its end."""
+        self._judging.lowers = True
+        return 1.0 if self._cooling is None else self._cooling.factor(step)
+
+    def run(self) -> Run:
+        """The run so far."""
+        return self._open.run()
+
+    def decision_at(self, step: int) -> StopDecision | None:
+        """The decision in force that was made at that step; None where there is none."""
+        found = [r for r in self._open.records if r["kind"] == "decision" and r["step"] == step]
+        return StopDecision.from_dict(found[-1]) if found else None
 
     @property
     def last_step(self) -> int:
@@ -230,6 +279,10 @@ class Monitor:
     def checkpoint_at(self, step: int) -> bool:
         """Whether a checkpoint of that step is recorded."""
         return self._open.has("checkpoint", step)
+
+    def has_checkpoint(self, step: int) -> bool:
+        """Whether it is on disk, too."""
+        return any(each.step == step and each.exists for each in self.run().checkpoints)
 
     def fault(self, step: int, where: str, error: BaseException) -> None:
         """Record an error that did not end the run."""
@@ -263,7 +316,7 @@ class Monitor:
         self.let_go()
 
     @property
-    def _open(self) -> Recorder:
+    def _open(self) -> Enduring:
         if self._recorder is None:
             raise DonenessError(tr("integrations.closed", folder=str(self.folder)))
         return self._recorder
@@ -287,6 +340,10 @@ class Monitor:
 
     def _note(self, kind: str, step: int, data: Mapping[str, Any]) -> None:
         """How far each kind of record has come, and whether the run has ended."""
+        if kind == "decision":
+            self._decision, self._decided = None, {"step": step, **data}
+        if kind == "cooldown":
+            self._cooling = cooldown_of([{"kind": kind, "step": step, **data}])
         if kind in ("start", "resume", "end"):
             self._ended = kind == "end"
         if kind in ("train", "eval", "checkpoint"):
@@ -299,6 +356,7 @@ class Monitor:
         self._reached: dict[str, int] = {}
         self._ended = False
         self._longest = 0.0
+        self._cooling = self._decision = self._decided = None
         for record in self._open.records:
             self._note(record["kind"], record["step"], record)
         # Seconds of training, pauses between sessions apart.
@@ -316,27 +374,14 @@ class Monitor:
         loss = rows.mean if found.loss is None and rows is not None else found.loss
         data: dict[str, Any] = {"name": found.name, **({} if loss is None else {"loss": loss}), **found.facts}
         if rows is not None and found.name == main_set([*records, {"kind": "eval", "name": found.name}]):
-            path = save_examples(self.folder, rows)
             data |= {"examples": len(rows.ids), "target_tokens": int(rows.tokens.sum())}
-            data["file"] = str(path.relative_to(self.folder))
+            if rows.cluster is not None:
+                data["clusters"] = len(np.unique(rows.cluster))
+            place = self._open.keep(rows)
+            data |= {} if place is None else {"file": place}
         last = self._open.last("train")
         seen = {k: last[k] for k in ("tokens", "targets") if k in last} if last and last["step"] == step else {}
-        place = self._position(step, found.epoch) | seen
-        return data | place | _if_any(metrics=dict(found.metrics))
-
-    def _decide(self, step: int) -> StopDecision:
-        before = self.decision
-        # Rows after this step are no evidence here: a replay will not have them either.
-        run = self._open.run().until(step)
-        decision = self.rule.decide(run)
-        data = decision.to_dict() | {"rule": self.rule.name}
-        data.pop("step")
-        self._write("decision", step, **data)
-        news = decision.action is Action.STOP if before is None else before.verdict is not decision.verdict
-        if news:
-            for told in self._on_change:
-                told(decision, run)
-        return decision
+        return data | self._position(step, found.epoch) | seen | _if_any(metrics=dict(found.metrics))
 
     def _position(self, step: int, epoch: float | None) -> dict[str, float]:
         if epoch is None and self._per_epoch:
@@ -351,14 +396,3 @@ def _column(kind: str, name: Any) -> str:
 
 def _if_any(**given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value}
-
-
-def _as_seen_from(folder: Path, place: Path) -> str:
-    """Relative where both lie in one tree, so that the tree can be moved."""
-    home, there = folder.resolve(), place.resolve()
-    return os.path.relpath(there, home) if there.is_relative_to(home.parent) else str(there)
-
-
-def _sizes(place: Path) -> dict[str, int]:
-    files = [place] if place.is_file() else sorted(file for file in place.iterdir() if file.is_file())
-    return {file.name: file.stat().st_size for file in files}

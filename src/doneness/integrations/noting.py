@@ -1,4 +1,4 @@
-"""What a foreign trainer can be asked to do: to stop, or nothing."""
+"""What a foreign trainer can be asked to do: to stop, to lower its rate, or nothing."""
 
 from __future__ import annotations
 
@@ -11,22 +11,35 @@ from doneness.stopping import EvidenceRule, StopRule
 
 
 class Noting:
-    """A rule whose cooldowns are notes: a foreign trainer's learning rate is not ours to lower."""
+    """A rule whose cooldowns are notes where nobody lowers the rate.
+
+    Attributes:
+        inner: the rule itself.
+        cools: whether the rate can be lowered here.
+        obeyed: whether it is.
+    """
 
     def __init__(self, rule: StopRule) -> None:
         self.inner = rule
+        self.cools, self.obeyed = False, False
 
     @property
     def name(self) -> str:
         """The rule's own name."""
         return self.inner.name
 
+    @property
+    def params(self) -> Params:
+        """What the rule holds for worth having."""
+        return params_of(self.inner)
+
     def decide(self, run: Run) -> StopDecision:
-        """The rule's decision; of a cooldown the reason says that it is not acted on."""
-        decision = self.inner.decide(run)
-        if decision.action is not Action.COOLDOWN:
+        """The rule's decision; of a cooldown that is not acted on the reason says so."""
+        decision = lowering(self.inner, self.cools).decide(run)
+        if decision.action is not Action.COOLDOWN or (self.cools and self.obeyed):
             return decision
-        return replace(decision, reason=say("integrations.cooldown", why=decision.reason))
+        key = "noted_cooldown" if self.cools else "cooldown"
+        return replace(decision, reason=say(f"integrations.{key}", why=decision.reason))
 
 
 def rule_of(rule: StopRule | None, gain: float | None) -> Noting:
@@ -39,6 +52,17 @@ def rule_of(rule: StopRule | None, gain: float | None) -> Noting:
         raise DonenessError(tr("integrations.gain", value=repr(gain)))
     params = Params() if gain is None else Params(gain_share=gain, gain_nats=0.0)
     return Noting(EvidenceRule(params) if rule is None else rule)
+
+
+def lowering(rule: StopRule, able: bool) -> StopRule:
+    """The rule, told whether anybody can lower the rate: where nobody can, a plan that lowers it is stopped instead."""
+    return rule if able or not isinstance(rule, EvidenceRule) else replace(rule, cools=False)
+
+
+def params_of(rule: StopRule) -> Params:
+    """The thresholds of a rule, the usual ones where it has none."""
+    inner = rule.inner if isinstance(rule, Noting) else rule
+    return inner.params if isinstance(inner, EvidenceRule) else Params()
 
 
 def obeys(on_stop: str) -> bool:

@@ -87,6 +87,38 @@ def rows_of_batch(kind: Kind, inputs: Mapping[str, Any], output: Any, spans: Tar
     Raises:
         Unusable: there are no labels, no logits, or labels of a kind without a likelihood.
     """
+    ids, wanted = _read(inputs)
+    there = _there(kind, inputs, ids, wanted)
+    if wanted.ndim == 1:
+        return _classes(ids, wanted, there, output)
+    _known(kind, ids, wanted)
+    if not kind.shifted:
+        return _unshifted(kind, ids, wanted, there, output, spans)
+    wanted, part = _parts(inputs, wanted, there)
+    row, place = np.nonzero(wanted != IGNORED)
+    values = _values(output, row, place - 1, wanted[row, place], ids.shape[1])
+    return _summed(_shifted_names(ids, wanted, there, part), part[row, place], values, spans, wanted[row, place])
+
+
+def identities(kind: Kind, inputs: Mapping[str, Any]) -> list[str]:
+    """The identities of the rows of a batch, as `rows_of_batch` gives them; rows without targets among them.
+
+    Raises:
+        Unusable: there are no labels, or labels of a kind without a likelihood.
+    """
+    ids, wanted = _read(inputs)
+    there = _there(kind, inputs, ids, wanted)
+    if wanted.ndim == 1:
+        return _class_names(ids, wanted, there)
+    _known(kind, ids, wanted)
+    if not kind.shifted:
+        return _unshifted_names(kind, ids, wanted, there)
+    wanted, part = _parts(inputs, wanted, there)
+    return _shifted_names(ids, wanted, there, part)
+
+
+def _read(inputs: Mapping[str, Any]) -> tuple[Ints, Ints]:
+    """Tokens and labels of a batch."""
     torch = require("torch")
     labels: Any = inputs.get("labels")
     tokens: Any = inputs.get("input_ids")
@@ -95,21 +127,33 @@ def rows_of_batch(kind: Kind, inputs: Mapping[str, Any], output: Any, spans: Tar
     usual = torch.is_tensor(labels) and torch.is_tensor(tokens) and not torch.is_floating_point(labels)
     if not usual or labels.ndim not in (1, 2) or tokens.ndim != 2 or inputs.get("shift_labels") is not None:
         raise Unusable("other_kind")
-    ids, wanted = _numpy(tokens), _numpy(labels)
-    there = _there(kind, inputs, ids, wanted)
-    if labels.ndim == 1:
-        return _classes(ids, wanted, there, output)
+    return _numpy(tokens), _numpy(labels)
+
+
+def _known(kind: Kind, ids: Ints, wanted: Ints) -> None:
     if kind.shifted is None or (not kind.encoder and wanted.shape != ids.shape):
         raise Unusable("other_kind")
-    if not kind.shifted:
-        return _unshifted(kind, ids, wanted, there, output, spans)
+
+
+def _parts(inputs: Mapping[str, Any], wanted: Ints, there: Bools) -> tuple[Ints, Ints]:
+    """The labels that are predicted, and the number of each token's sequence; shape (rows, length)."""
     first = _first(inputs, there)
-    wanted = np.where(there & ~first, wanted, IGNORED)
-    part = np.cumsum(first).reshape(first.shape) - 1
-    row, place = np.nonzero(wanted != IGNORED)
-    values = _values(output, row, place - 1, wanted[row, place], ids.shape[1])
-    names = [_hash(ids[r, p], wanted[r, p]) for r, p in _members(part, there)]
-    return _summed(names, part[row, place], values, spans, wanted[row, place])
+    return np.where(there & ~first, wanted, IGNORED), np.cumsum(first).reshape(first.shape) - 1
+
+
+def _shifted_names(ids: Ints, wanted: Ints, there: Bools, part: Ints) -> list[str]:
+    return [_hash(ids[r, p], wanted[r, p]) for r, p in _members(part, there)]
+
+
+def _class_names(ids: Ints, wanted: Ints, there: Bools) -> list[str]:
+    return [_hash(tokens[keep], label[None]) for tokens, keep, label in zip(ids, there, wanted, strict=True)]
+
+
+def _unshifted_names(kind: Kind, ids: Ints, wanted: Ints, there: Bools) -> list[str]:
+    if not kind.encoder:
+        wanted = np.where(there, wanted, IGNORED)
+    aim = [w[w != IGNORED] if kind.encoder else w[keep] for w, keep in zip(wanted, there, strict=True)]
+    return [_hash(tokens[keep], w) for tokens, keep, w in zip(ids, there, aim, strict=True)]
 
 
 def _classes(ids: Ints, wanted: Ints, there: Bools, output: Any) -> list[Row]:
@@ -118,8 +162,7 @@ def _classes(ids: Ints, wanted: Ints, there: Bools, output: Any) -> list[Row]:
     if logits is None or logits.ndim != 2 or logits.shape[1] < 2:
         raise Unusable("no_logits" if logits is None else "other_kind")
     values = _entropies(logits[:, None, :], row, np.zeros_like(row), wanted[row])
-    names = [_hash(tokens[keep], label[None]) for tokens, keep, label in zip(ids, there, wanted, strict=True)]
-    return _summed(names, row, values)
+    return _summed(_class_names(ids, wanted, there), row, values)
 
 
 def _unshifted(kind: Kind, ids: Ints, wanted: Ints, there: Bools, output: Any, spans: TargetSpans | None) -> list[Row]:
@@ -132,8 +175,7 @@ def _unshifted(kind: Kind, ids: Ints, wanted: Ints, there: Bools, output: Any, s
         wanted = np.where(there, wanted, IGNORED)
     row, place = np.nonzero(wanted != IGNORED)
     values = _entropies(logits, row, place, wanted[row, place])
-    aim = [w[w != IGNORED] if kind.encoder else w[keep] for w, keep in zip(wanted, there, strict=True)]
-    names = [_hash(tokens[keep], w) for tokens, keep, w in zip(ids, there, aim, strict=True)]
+    names = _unshifted_names(kind, ids, wanted, there)
     return _summed(names, row, values, spans if kind.encoder else None, wanted[row, place])
 
 

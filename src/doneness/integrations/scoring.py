@@ -11,6 +11,7 @@ from doneness.integrations import together
 from doneness.integrations.capture import Capture
 from doneness.integrations.guard import Guard
 from doneness.integrations.own_pass import score_rows
+from doneness.integrations.pairs import PairCapture
 from doneness.integrations.scored import Row, Unusable
 from doneness.integrations.target_spans import TargetSpans
 from doneness.runs import ExampleLosses
@@ -48,6 +49,7 @@ class Scoring:
 
     Attributes:
         capture: what listens.
+        pairs: whether it listens to pairs of answers.
     """
 
     def __init__(self, model: Any, heard: Any, guard: Guard, spans: TargetSpans | None = None) -> None:
@@ -59,9 +61,15 @@ class Scoring:
             guard: catches what goes wrong; the process that has the monitor speaks.
             spans: also sum by these.
         """
-        self.capture = Capture(heard, spans)
+        self.capture, self.pairs = Capture(heard, spans), False
         self._model, self._guard = model, guard
         self._able, self._said = True, False
+
+    def hear_pairs(self, capture: PairCapture | None) -> None:
+        """Listen with `capture` instead, if there is one. Of pairs there is no pass of our own: means have to do."""
+        if capture is not None:
+            self.capture.remove()
+            self.capture, self.pairs, self._able = capture, True, False
 
     def remove(self) -> None:
         """Listen no longer."""

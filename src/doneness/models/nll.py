@@ -1,8 +1,9 @@
 """Per-example losses: summed NLL and target tokens of each row and of its spans, without keeping logits.
 
-Only the positions that predict a target are sent through the output layer (`logits_to_keep`),
-and each batch's logits are gone before the next one. The sum is taken in float32 for each row by
-itself, so batch size and order do not change what is recorded beyond rounding.
+Only the positions that predict a target are sent through the output layer, and only as many at once as `head`
+allows: a row of 1,024 tokens with a vocabulary of 152,000 takes 128 MB more than a short one, one of 4,096 no more
+than that (float32, CPU); with its logits whole it took 1,778. A token's loss is taken in float32 and a row's sum in
+float64, each row by itself, so batch size and order do not change what is recorded beyond rounding.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doneness.models.chat import Encoded
+from doneness.models.head import target_losses
 from doneness.models.imports import require
 from doneness.runs import ExampleLosses, SpanLosses
 
-# Logits held at once, in numbers: 64 Mi floats are 256 MB.
+# Rows go through the model together while all their logits, of which only a part is ever there, would be no more
+# numbers than this: it keeps batches of long rows small.
 _LOGITS = 64 * 1024 * 1024
 _MOST_SORTS = 12  # of sources, turns or labels; of more each has too few rows to say anything
 _LEAST = 5  # rows of a sort that is named, where there are more than a dozen
@@ -116,7 +119,7 @@ def _largest(sorts: list[str]) -> list[str]:
 
 
 def _batches(rows: Sequence[Encoded], order: list[int], size: int, vocab: int) -> list[list[int]]:
-    """Rows of like length together, no batch's logits larger than the budget."""
+    """Rows of like length together, few of them where they are long."""
     batches: list[list[int]] = []
     current: list[int] = []
     for index in order:
@@ -143,11 +146,9 @@ def _batch_losses(torch: Any, model: Any, rows: Sequence[Encoded]) -> list[NDArr
         mask[i, : len(row.ids)] = 1
         labels[i, row.start : len(row.ids)] = torch.tensor(row.ids[row.start :])
     # The token at position t is predicted by the logits at t − 1.
-    first = min(r.start for r in rows) - 1
-    keep = torch.arange(first, width - 1, device=device)
-    out = model(input_ids=ids.to(device), attention_mask=mask.to(device), logits_to_keep=keep, use_cache=False).logits
-    losses = torch.nn.functional.cross_entropy(
-        out.float().transpose(1, 2), labels[:, first + 1 :].to(device), ignore_index=-100, reduction="none"
-    )
-    found = losses.cpu().double().numpy()
-    return [found[i, row.start - first - 1 : len(row.ids) - first - 1] for i, row in enumerate(rows)]
+    row, place = (labels[:, 1:] != -100).nonzero(as_tuple=True)
+    inputs = {"input_ids": ids.to(device), "attention_mask": mask.to(device), "use_cache": False}
+    wanted = labels[row, place + 1]
+    found = target_losses(model, inputs, row.to(device), place.to(device), wanted.to(device))
+    # Targets stand row after row.
+    return np.split(found, np.cumsum([r.targets for r in rows])[:-1])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from doneness.core import StopDecision, Verdict
+from doneness.runs import ExampleLosses
 
 GAIN_LEFT, VERDICT_CODE = "doneness/gain_left", "doneness/verdict_code"
 
@@ -37,3 +38,16 @@ def of_evaluation(record: Mapping[str, Any]) -> dict[str, float]:
     for name, each in spans.items() if isinstance(spans, Mapping) else ():
         found[f"eval_{name}_loss"] = each.get("loss")
     return {name: float(value) for name, value in found.items() if isinstance(value, (int, float))}
+
+
+def of_spans(name: str, losses: ExampleLosses | None, spans: Collection[str]) -> dict[str, float]:
+    """The losses of those of `spans` that have a token, by the names that the Trainer gives what it measures.
+
+    Args:
+        name: of the evaluation set; "eval" where there is one alone.
+        losses: of its rows, where they are known.
+        spans: names of the spans to tell of.
+    """
+    before = "eval" if name == "eval" else f"eval_{name}"
+    found = {} if losses is None else {span: losses.spans[span] for span in spans if span in losses.spans}
+    return {f"{before}_{span}_loss": each.mean for span, each in found.items() if each.tokens.sum()}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,7 @@ def training_arguments(recipe: Recipe, folder: Path, steps: int, device: str) ->
         eval_strategy="no",  # the callback asks for evaluations and checkpoints, step by step
         save_strategy="no",
         report_to=list(recipe.report.trackers) or "none",
+        run_name=_session_name(folder) if recipe.report.trackers else None,
         disable_tqdm=True,
         dataloader_num_workers=0,
         dataloader_pin_memory=device != "cpu",
@@ -66,3 +69,14 @@ def training_arguments(recipe: Recipe, folder: Path, steps: int, device: str) ->
         dataset_kwargs={"skip_prepare_dataset": True},
         restore_callback_states_from_checkpoint=False,
     )
+
+
+def _session_name(folder: Path) -> str | None:
+    """What trackers are to call this session, where the environment does not say.
+
+    Left to themselves they make names up from the generator that the run's seed has set: every run the same. A name
+    that Trackio knows goes on with that run, which may be another one in a folder of the same name: hence the time.
+    """
+    if os.environ.get("WANDB_NAME") or os.environ.get("MLFLOW_RUN_NAME"):
+        return None
+    return f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}"

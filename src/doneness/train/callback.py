@@ -18,9 +18,10 @@ from doneness.models.reporters import report
 from doneness.runs.recorder import Recorder, read_requests, request_id
 from doneness.runs.records import is_whole
 from doneness.stopping import Budget, EvidenceRule, StopRule
+from doneness.stopping.cooldown import Cooldown, cooldown_of, ends_at_once, plan_cooldown
+from doneness.stopping.improvement import improved, judged
 from doneness.stopping.tracked import of_decision, of_evaluation
-from doneness.train.cooldown import Cooldown, cooldown_of, ends_at_once, plan_cooldown
-from doneness.train.keeping import improved, judged, rotate
+from doneness.train.keeping import rotate
 from doneness.train.resume import sizes
 
 
@@ -159,10 +160,13 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
         if not self.recorder.has("checkpoint", state.global_step):
             name = f"checkpoint-{state.global_step}"
             self.recorder.write("checkpoint", state.global_step, path=name, files=sizes(self.recorder.folder / name))
-        if self.plan.keep_bytes:
-            case = judged(self.recorder.run(), self.params)
-            rotate(self.recorder, state.global_step, self.plan.keep_bytes, case)
+        self.rotate(state.global_step)
         self.recorder.sync()
+
+    def rotate(self, step: int) -> None:
+        """Delete the checkpoints that there is no room for after the one of `step`; again, it deletes nothing more."""
+        if self.plan.keep_bytes:
+            rotate(self.recorder, step, self.plan.keep_bytes, judged(self.recorder.run(), self.params))
 
     def decide(self, step: int) -> StopDecision | None:
         """The rule's decision at `step`, recorded once."""

@@ -1,4 +1,4 @@
-"""Which checkpoints to write beyond the plan, and which to delete when they grow too large together.
+"""Which checkpoints to delete when they grow too large together.
 
 Deleted is what is least useful: farthest from the sweet spot first, then where they lie densest. Never the
 newest that is whole (resuming needs it), the recommended, the last one before the run broke or diverged, one
@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from doneness.core import SweetSpot
-from doneness.diagnose import Case, Params, recommend
-from doneness.diagnose.spans import deciding
-from doneness.runs import Recorder, Run, of_span
-from doneness.runs.atomic import sync
+from doneness.diagnose import Case, recommend
+from doneness.runs import Recorder, atomic
+from doneness.runs.examples import FOLDER as EVALS
+from doneness.runs.recorder import read_requests
 from doneness.runs.records import is_whole
 from doneness.train.resume import resume_point
 
 GOING = ".going-"
+PARTIAL = ".partial"  # checkpoints are written in here, and renamed when they are whole
 GIGABYTE = 1e9
-_SURE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +31,6 @@ class Held:
     step: int
     path: Path
     size: int
-
-
-def judged(run: Run, params: Params) -> Case:
-    """The run with the losses that decide."""
-    name = deciding(run, params.span)
-    return Case(of_span(run, name) if name else run, params)
-
-
-def improved(case: Case, saved: int) -> bool:
-    """Whether the last evaluation is better, for certain (one-sided 95 %), than that of the checkpoint saved last.
-
-    Args:
-        case: the run so far.
-        saved: step of that checkpoint, 0 for the base model. Where it was not evaluated itself, the
-            evaluation before it stands for it.
-    """
-    table = case.table
-    step = case.step if table is None else table.step
-    before = [row for row, at in enumerate(step.tolist()) if at <= saved]
-    if not before or before[-1] == len(step) - 1:
-        return False
-    ref = before[-1]
-    if table is not None:
-        return bool(table.effect(len(step) - 1, ref).p_better(0.0, case.noise) < _SURE)
-    # From means alone: three times the noise of a difference is beyond doubt also with few evaluations.
-    return bool(case.loss[ref] - case.loss[-1] > 3.0 * 2.0**0.5 * case.noise)
 
 
 def rotate(recorder: Recorder, step: int, limit: float, case: Case) -> list[int]:
@@ -99,6 +73,9 @@ def needed(recorder: Recorder, held: list[Held]) -> set[int]:
     bad = [r["step"] for r in records if r["kind"] == "decision" and r.get("verdict") in ("broken", "diverged")]
     good = [each.step for each in held if not bad or each.step < min(bad)]
     asked = {int(r["keep"]) for r in records if r["kind"] == "request" and is_whole(r.get("keep"))}
+    # Also while no step was done yet at which it would have been heeded.
+    waiting = [r.get("step") for r in read_requests(recorder.folder) if r["request"] == "keep"]
+    asked |= {step for step in waiting if is_whole(step)}
     newest = {held[-1].step} if held else set()
     return newest | {resume_point(records, recorder.folder)} | set(good[-1:]) | asked
 
@@ -118,18 +95,35 @@ def least_useful(free: list[Held], held: list[Held], spot: SweetSpot | None) -> 
     return min(free, key=use)
 
 
-def sweep(recorder: Recorder) -> None:
-    """Finish what a kill left of a deletion."""
+def sweep(recorder: Recorder, begin: int) -> None:
+    """Finish the deletion that a kill cut short, and remove what it left half-written.
+
+    Args:
+        recorder: of the run, resumed.
+        begin: the step that it is resumed from; the deletion was that step's.
+    """
     for left in sorted(recorder.folder.glob(f"{GOING}checkpoint-*")):
         if left.is_dir() and not left.is_symlink():
+            _note(recorder, left, begin)
             shutil.rmtree(left, ignore_errors=True)
+    shutil.rmtree(recorder.folder / PARTIAL, ignore_errors=True)
+    atomic.sweep(recorder.folder, ("recipe.toml",))
+    atomic.sweep(recorder.folder / EVALS, ("step-*.npz",))
+
+
+def _note(recorder: Recorder, left: Path, begin: int) -> None:
+    """Say in the journal that it was deleted, where the kill came between the renaming and the record."""
+    name = left.name.removeprefix(GOING)
+    told = [r for r in recorder.records if r["kind"] in ("checkpoint", "checkpoint_gone") and r.get("path") == name]
+    if told and told[-1]["kind"] == "checkpoint" and not (recorder.folder / name).exists():
+        recorder.write("checkpoint_gone", told[-1]["step"], path=name, size=_size(left), during=begin)
 
 
 def _remove(recorder: Recorder, each: Held, step: int) -> None:
     hidden = each.path.with_name(GOING + each.path.name)
     shutil.rmtree(hidden, ignore_errors=True)
     each.path.rename(hidden)
-    sync(recorder.folder)
+    atomic.sync(recorder.folder)
     recorder.write("checkpoint_gone", each.step, path=each.path.name, size=each.size, during=step)
     shutil.rmtree(hidden, ignore_errors=True)
 

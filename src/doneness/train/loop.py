@@ -12,12 +12,13 @@ from typing import Any
 from doneness.config import Recipe
 from doneness.core import Action, StopDecision, disk_faults, tr
 from doneness.models import EncodedRows, LoadedModel, example_losses, label_entropy, pick_device
+from doneness.models.reporters import shield
 from doneness.runs import ExampleLosses, Recorder, save_examples
 from doneness.runs.groups import means
 from doneness.stopping import StopRule
+from doneness.stopping.cooldown import cooldown_of, ends_at_once
 from doneness.train.arguments import steps_per_epoch, total_steps, training_arguments
 from doneness.train.callback import Plan, StepCallback, Watcher
-from doneness.train.cooldown import cooldown_of, ends_at_once
 from doneness.train.health import ROWS, HealthCallback, WithRows
 from doneness.train.keeping import GIGABYTE, sweep
 from doneness.train.method import trainable
@@ -89,12 +90,16 @@ def _train(
 
     # Where to begin: at the last checkpoint that is whole, or at the beginning.
     model = loaded.model
-    sweep(recorder)
     begin = resume_point(recorder.records, folder)
     if recorder.last("start") is None:
         recorder.write("start", 0, meta=_meta(recipe, rows, loaded, model, steps))
     else:
         recorder.resume(begin, checkpoint=f"checkpoint-{begin}" if begin else None)
+    sweep(recorder, begin)
+    callback = StepCallback(recorder, rule, watcher, plan)
+    if begin:
+        # The kill may have come between that checkpoint and the last deletion it led to.
+        callback.rotate(begin)
     ended = _ended_before(recipe, recorder, begin)
     if ended is not None:
         # Killed after the decision and before the last line: what was decided stays decided.
@@ -102,7 +107,6 @@ def _train(
         return ended
 
     # The trainer: TRL's loop and loss, our evaluation, checkpoints and decisions.
-    callback = StepCallback(recorder, rule, watcher, plan)
     trainer = _build_trainer(recipe, rows, loaded, model, steps, callback, recorder, watcher)
 
     watcher.began(begin, callback.cooldown.end if callback.cooldown else steps)
@@ -182,6 +186,7 @@ def _build_trainer(
         batch=health.batch,
     )
     trainer.remove_callback(PrinterCallback)
+    shield(trainer)
     trainer.note = tr("train.explore") if recipe.run.mode == "explore" else ""
     callback.trainer = health.trainer = trainer
     last = recorder.last("train")

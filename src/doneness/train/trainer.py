@@ -11,11 +11,10 @@ from trl import SFTTrainer
 
 from doneness.core import StorageError, disk_faults, tr
 from doneness.runs.atomic import sync
+from doneness.stopping.cooldown import Cooldown
 from doneness.train.card import mark
-from doneness.train.cooldown import Cooldown
 from doneness.train.health import ROWS
-
-PARTIAL = ".partial"
+from doneness.train.keeping import PARTIAL
 
 
 class EvidenceTrainer(SFTTrainer):  # type: ignore[misc]

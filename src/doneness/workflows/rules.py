@@ -24,7 +24,7 @@ def params_of(section: StoppingSection) -> Params:
     if gain is None:
         return params
     if gain.hourly:
-        return replace(params, hourly_share=gain.share, hourly_nats=gain.nats)
+        return replace(params, hourly_share=gain.share, hourly_nats=gain.nats, hourly_by_device=gain.by_device)
     # Nats that somebody asked for are meant, however low the loss.
     return replace(params, gain_share=gain.share, gain_nats=gain.nats, nats_cap=1.0 if gain.nats else params.nats_cap)
 

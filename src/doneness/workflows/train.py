@@ -15,7 +15,7 @@ from doneness.runs.atomic import write_text
 from doneness.runs.journal import FILE
 from doneness.workflows.rows import encode_recipe_rows, read_recipe_rows
 from doneness.workflows.rules import rule_of
-from doneness.workflows.trackers import refuse_absent, telling
+from doneness.workflows.trackers import closing, refuse_absent, telling
 
 if TYPE_CHECKING:
     from doneness.train.callback import Watcher
@@ -76,7 +76,8 @@ def train_run(recipe: Recipe, watcher: Watcher, told: Callable[[Message], None] 
     loaded = replace(loaded, model=apply_method(loaded.model, recipe.method, recipe.run.seed))
     write_text(folder / RECIPE, dump_recipe(recipe))
     seen = telling(watcher, recipe)
-    result = train(recipe, encoded, loaded, rule_of(recipe.stopping), seen)
+    with closing(recipe.report.trackers):
+        result = train(recipe, encoded, loaded, rule_of(recipe.stopping), seen)
     return Trained(read(folder)[0], result.ending, already=False)
 
 

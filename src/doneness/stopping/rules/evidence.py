@@ -111,6 +111,14 @@ def _sound(found: Diagnosis) -> bool:
 def _why_not(found: Diagnosis) -> Message:
     """Why none of the other verdicts was given."""
     by_code = {finding.code: finding for finding in found.findings}
+    pairs = by_code.get("PF01")
+    if pairs is not None and by_code["CV04"].status is Status.SKIPPED and pairs.status is not Status.SKIPPED:
+        return say(
+            "stopping.not.all_pairs",
+            broken=_not("broken", by_code["RN01"]),
+            diverged=_not("diverged", by_code["CV01"]),
+            pairs=_not("pairs", pairs),
+        )
     examples, means = by_code["CV02"], by_code["CV03"]
     overfit = means if examples.status is Status.SKIPPED or means.status is Status.WARN else examples
     return say(

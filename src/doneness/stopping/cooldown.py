@@ -15,6 +15,7 @@ from typing import Any
 from doneness.core import Action, StopDecision, Verdict, say
 
 LEAST_STEPS = 10
+SHARE = 0.15  # of the steps done
 _AT_ONCE = (Verdict.BROKEN, Verdict.DIVERGED)
 
 
@@ -30,14 +31,15 @@ class Cooldown:
         """Where to evaluate besides the planned steps: half-way, and at the end."""
         return (self.start + self.end) // 2, self.end
 
+    def factor(self, step: int) -> float:
+        """What is left of the rate after `step` steps: 1 up to the start, 0 from the end on."""
+        return min(1.0, max(0, self.end - step) / (self.end - self.start))
+
     def lowered(self, planned: Callable[[int], float]) -> Callable[[int], float]:
         """`planned`, a rate relative to its peak by steps done, with this cooldown; never above `planned`."""
 
         def factor(step: int) -> float:
-            if step <= self.start:
-                return planned(step)
-            left = max(0, self.end - step) / (self.end - self.start)
-            return min(planned(step), planned(self.start) * left)
+            return planned(step) if step <= self.start else min(planned(step), planned(self.start) * self.factor(step))
 
         return factor
 
