@@ -229,9 +229,9 @@ def test_a_plain_trainer_is_listened_to(plain: Plain, tmp_path: Path, caplog: py
 def test_labels_that_are_kept_from_the_model_cost_a_pass(
     plain: Plain, tmp_path: Path, caplog: pytest.LogCaptureFixture, every: bool
 ) -> None:
-    trainer = plain.make(
-        DonenessCallback(every_eval=every), label_smoothing_factor=0.1, save_strategy="steps", save_steps=4
-    )
+    callback = DonenessCallback()
+    callback.every_eval = every
+    trainer = plain.make(callback, label_smoothing_factor=0.1, save_strategy="steps", save_steps=4)
     trainer.train()
     run = recorded(tmp_path)
     same_rows(run, 8, trainer.model, trainer.eval_dataset)

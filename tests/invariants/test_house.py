@@ -27,7 +27,7 @@ def test_files_and_functions_are_short(file: Path) -> None:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             length = (node.end_lineno or 0) - node.lineno + 1
             assert length <= 60, f"{node.name} has {length} lines"
-            arguments = len(node.args.args) + len(node.args.kwonlyargs)
+            arguments = len(node.args.posonlyargs) + len(node.args.args) + len(node.args.kwonlyargs)
             assert arguments <= 10, f"{node.name} has {arguments} arguments"
 
 

@@ -159,7 +159,10 @@ def test_either_package_will_do_for_tensorboard(monkeypatch: pytest.MonkeyPatch)
         "doneness.workflows.trackers.find_spec",
         lambda name: sys.modules[name].__spec__ if name == "tensorboardX" else None,
     )
-    refuse_absent(["tensorboard"])
+    refuse_absent(["tensorboard"])  # raises where it finds neither
+    monkeypatch.setattr("doneness.workflows.trackers.find_spec", lambda name: None)
+    with pytest.raises(DonenessError, match="tensorboard"):
+        refuse_absent(["tensorboard"])
 
 
 def test_alerts_follow_changes_of_the_verdict(make_recipe: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,8 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
         decision: the newest decision, on every process.
         stopped: whether it ended the run.
         on: whether a run is being recorded.
+        every_eval: where a pass of our own is needed, make it at every evaluation. Set it to False to make it only
+            where a checkpoint is saved.
         over: the decision that had ended the run before it was resumed, if one had: it ends again.
         save_improved: save a checkpoint at every proven improvement, beyond those planned; not with save_strategy
             "no", nor where the disk has no room for three more. Set it to False to leave checkpoints to the Trainer.
@@ -56,13 +58,11 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
 
     def __init__(
         self,
-        /,
         folder: str | Path | None = None,
         *,
         rule: StopRule | None = None,
         on_stop: str = "stop",
         gain: float | None = None,
-        every_eval: bool = True,
         alerts: bool = True,
         trackers: bool = True,
         health: int = EVERY,
@@ -76,8 +76,6 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
             rule: what decides; by default EvidenceRule().
             on_stop: "stop" ends the run, with a checkpoint, or lowers its rate to zero first; "note" only records.
             gain: smallest share of the loss worth going on for, for the default rule; 0.005 is half a percent.
-            every_eval: where a pass of our own is needed, make it at every evaluation; False: only at those
-                that a checkpoint is saved at.
             alerts: tell W&B and Trackio of a changed verdict, where they run.
             trackers: log the verdict as a code, the gain left and the losses of `spans` at every evaluation, in W&B,
                 Trackio and MLflow where they run; after `report_through`, in whatever the Trainer reports to.
@@ -93,7 +91,7 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
         """
         self.rule = rule_of(rule, gain)
         self.folder = None if folder is None else Path(folder)
-        self.obey, self.every_eval, self.alerts = obeys(on_stop), every_eval, alerts
+        self.obey, self.every_eval, self.alerts = obeys(on_stop), True, alerts
         self.health = every_of(health)
         self.trackers, self.spans = trackers, tuple(spans)
         # A slip is told here, not when training begins.
