@@ -19,7 +19,7 @@ from doneness.report.numbers import axis_end
 from doneness.report.palette import COLOURS
 from doneness.report.svg import number, text_width
 from doneness.report.ticks import Scale, label, labelled, linear_ticks, log_ticks
-from doneness.runs import Checkpoint, Run, Series
+from doneness.runs import Checkpoint, ExampleLosses, Run, Series
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -258,3 +258,17 @@ def test_an_axis_that_begins_above_zero_does_not_say_zero() -> None:
     drawn = draw(curve(run, samples.plain_diagnosis(), None), log=True, width=NARROW)
     assert "not from zero" in drawn and re.search(r"axis [\d.]+e\u2212\d+ to [\d.]+", drawn)
     assert (axis_end(-0.0004), axis_end(0.0), axis_end(1.23456)) == ("\u22120.0004", "0", "1.235")
+
+
+def test_only_losses_of_tokens_are_called_nats_per_target_token() -> None:
+    def of_pairs(run: Run) -> Run:
+        def source(step: int) -> ExampleLosses:
+            assert run.example_source is not None
+            losses = run.example_source(step)
+            return replace(losses, tokens=np.ones_like(losses.tokens))
+
+        return replace(run, example_source=source)
+
+    run = samples.full_run()
+    said = [texts(parsed(draw(curve(each, samples.plain_diagnosis(), None)))) for each in (run, of_pairs(run))]
+    assert ["target token" in text for text in said] == [True, False]

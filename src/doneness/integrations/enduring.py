@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from doneness.core import DonenessError, tr
-from doneness.runs import ExampleLosses, Recorder, Run, save_examples
+from doneness.runs import Claim, ExampleLosses, Recorder, Run, save_examples
 
 logger = logging.getLogger("doneness")
 
@@ -24,7 +24,12 @@ class Enduring(Recorder):
     """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+        self._claim = Claim(folder)
+        try:
+            super().__init__(folder)
+        except BaseException:
+            self._claim.release()
+            raise
         self.lost = False
         self._rows: dict[int, ExampleLosses] = {}
 
@@ -60,6 +65,8 @@ class Enduring(Recorder):
             super().close()
         except (DonenessError, OSError) as error:
             self._say(error)
+        finally:
+            self._claim.release()
 
     def run(self) -> Run:
         """The run so far, with what is in memory."""

@@ -77,7 +77,7 @@ class Monitor:
             spikes: record training losses that stand far above those before them, with their rows.
 
         Raises:
-            StorageError: the folder cannot be written.
+            StorageError: the folder cannot be written, or another process is writing to it.
             UnreadableError: its journal was written by a newer version.
         """
         self.folder = Path(folder)

@@ -68,6 +68,8 @@ class Curve:
         window: what the trend is a local line over; the same however long the run is.
         breaks: steps at which the trend is interrupted, because too little was logged around them.
         span: the target tokens that the evaluations are of; "" for all.
+        per_token: whether the losses are known to be nats per target token: examples were recorded, with their
+            tokens. The loss of a pair is of no token.
     """
 
     raw: Line
@@ -87,11 +89,7 @@ class Curve:
     window: Window | None = None
     breaks: tuple[float, ...] = ()
     span: str = ""
-
-    @property
-    def per_token(self) -> bool:
-        """Whether the losses are known to be nats per target token: examples were recorded, with their tokens."""
-        return any(point.n > 0 for point in self.evals)
+    per_token: bool = False
 
     @property
     def pieces(self) -> list[slice]:
@@ -142,6 +140,7 @@ def curve(run: Run, diagnosis: Diagnosis, chosen: int | None) -> Curve:
         window=window,
         breaks=breaks,
         span=diagnosis.span,
+        per_token=bool(diagnosis.span) or any(bool((e.tokens > 1).any()) for e in run.examples[-1:]),
     )
 
 

@@ -1,5 +1,6 @@
 """One type for every training run: Run. Reading it, and the journal that ours are written to."""
 
+from doneness.runs.claim import Claim
 from doneness.runs.examples import load_examples, save_examples
 from doneness.runs.groups import of_group, sorted_by
 from doneness.runs.journal import Journal, read_records
@@ -30,6 +31,7 @@ __all__ = [
     "SPAN_LOSS",
     "TRAIN_LOSS",
     "Checkpoint",
+    "Claim",
     "Damage",
     "Event",
     "ExampleLosses",

@@ -13,7 +13,7 @@ from doneness.config import Recipe
 from doneness.core import Action, StopDecision, disk_faults, tr
 from doneness.models import EncodedRows, LoadedModel, example_losses, label_entropy, pick_device
 from doneness.models.reporters import shield
-from doneness.runs import ExampleLosses, Recorder, save_examples
+from doneness.runs import Claim, ExampleLosses, Recorder, save_examples
 from doneness.runs.groups import means
 from doneness.stopping import StopRule
 from doneness.stopping.cooldown import cooldown_of, ends_at_once
@@ -57,14 +57,18 @@ def train(
 
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM; everything up to the step at hand is saved.
-        StorageError: the disk is full; the checkpoints before are kept.
+        StorageError: the disk is full (the checkpoints before are kept), or another process trains into the folder.
     """
     folder = Path(recipe.run.folder)
-    recorder = Recorder(folder)
+    claim = Claim(folder)
     try:
-        return _train(recipe, rows, loaded, rule, watcher, folder, recorder)
+        recorder = Recorder(folder)
+        try:
+            return _train(recipe, rows, loaded, rule, watcher, folder, recorder)
+        finally:
+            recorder.close()
     finally:
-        recorder.close()
+        claim.release()
 
 
 def _train(

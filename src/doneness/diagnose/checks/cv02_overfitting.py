@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 
 from doneness.core import Check, Finding, Message, Status, Where, say
-from doneness.curves import CrossFit, pooled_noise
+from doneness.curves import CrossFit, Noise, pooled_noise
 from doneness.curves.noise import MIN_POINTS
 from doneness.diagnose.case import Case, LossTable
 
@@ -49,7 +49,8 @@ def _judge(case: Case) -> Finding:
     base = float(table.mean[max(look.best)]) or 1.0
     numbers = {"share": look.diff / base, "half": _half(look) / base}
     shared = {"step": best, "n": look.n, **numbers}
-    evidence = {"p": look.p, "alpha": _alpha(case, rows - 1), "looks": rows - _FIRST, "noise": case.noise}
+    noise = _noise(case, table, rows - 1)
+    evidence = {"p": look.p, "alpha": _alpha(case, rows - 1), "looks": rows - _FIRST, "noise": noise.sigma}
     status, key = Status.PASS, "diagnose.cv02.fine"
     if look.best == (rows - 1, rows - 1):
         # Nothing is held against itself, and no interval of zero width is claimed.
@@ -70,9 +71,13 @@ def _judge(case: Case) -> Finding:
 
 
 def _look(case: Case, table: LossTable, row: int) -> CrossFit:
+    return table.look(row, _noise(case, table, row))
+
+
+def _noise(case: Case, table: LossTable, row: int) -> Noise:
     # Noise as it could be known at that look: only evaluations up to it.
     count = int((case.step <= table.step[row]).sum())
-    return table.look(row, pooled_noise(case.step[:count], case.loss[:count], _USUAL * abs(case.level)))
+    return pooled_noise(case.step[:count], case.loss[:count], _USUAL * abs(case.level))
 
 
 def _fails(case: Case, look: CrossFit, row: int) -> bool:

@@ -1,0 +1,68 @@
+"""One process at a time trains into a run folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from doneness.core import StorageError
+from doneness.integrations import Monitor
+from doneness.runs import Claim
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no record locks")
+
+_HOLD = """
+import sys, time
+from pathlib import Path
+from doneness.runs import Claim
+claim = Claim(Path(sys.argv[1]))
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@contextmanager
+def _holder(folder: Path, script: str = _HOLD) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", script, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        try:
+            yield other
+        finally:
+            os.killpg(other.pid, signal.SIGKILL)
+
+
+def test_a_second_process_is_refused_by_name_and_a_killed_one_holds_nothing(tmp_path: Path) -> None:
+    with _holder(tmp_path / "run") as other, pytest.raises(StorageError, match=str(other.pid)):
+        Claim(tmp_path / "run")
+    Claim(tmp_path / "run").release()
+
+
+def test_a_monitor_is_refused_where_another_process_writes(tmp_path: Path) -> None:
+    with _holder(tmp_path), pytest.raises(StorageError):
+        Monitor(tmp_path)
+    Monitor(tmp_path).close()
+
+
+def test_what_is_released_can_be_had(tmp_path: Path) -> None:
+    claim = Claim(tmp_path)
+    claim.release()
+    claim.release()
+    with _holder(tmp_path):
+        pass
+
+
+def test_a_worker_forked_by_the_holder_does_not_hold_it(tmp_path: Path) -> None:
+    # A killed trainer's data workers live on for a while; the run must be resumable at once.
+    with _holder(
+        tmp_path, _HOLD.replace("time.sleep", "import os\nif os.fork():\n    os._exit(0)\ntime.sleep")
+    ) as other:
+        other.wait()
+        Claim(tmp_path).release()
