@@ -20,7 +20,7 @@ from doneness.runs.journal import read_records
 _KINDS = ("train", "eval", "decision", "cooldown", "checkpoint", "checkpoint_gone", "end")
 _TIMED = ("at", "time")
 _SIZES = ("files", "size")  # of checkpoints: their states have TRL's count in them
-_APART = ("journal.jsonl", "training_args.bin")  # holds times; holds paths
+_APART = ("journal.jsonl", "journal.lock", "training_args.bin")  # hold times; the last process; paths
 
 
 def compared(whole: Path, broken: Path) -> dict[str, Any]:

@@ -123,7 +123,9 @@ def _drawn(plot: Plot, width: float, steps: int, chosen: tuple[int, str], words:
     x = Scale(0, steps, _LEFT, width - _RIGHT)
     y = Scale(low, high, _TOP + _TALL, _TOP)
     _axes(svg, x, y, steps, words)
-    svg.line([(x(chosen[0]), y.start), (x(chosen[0]), y.stop)], opacity="0.8", **stroke("chosen", 5))
+    # Up to the labels, which stand where it would pass.
+    top = y.stop + 16 * len(_labels(plot, chosen)) + 4
+    svg.line([(x(chosen[0]), y.start), (x(chosen[0]), top)], opacity="0.8", **stroke("chosen", 5))
     raw = [(x(i + 1), y(min(max(v, low), high))) for i, v in enumerate(plot.raw)]
     svg.dots(raw, opacity="0.5", **stroke("train", 4))
     svg.line([(x(i + 1), y(min(v, high))) for i, v in enumerate(plot.line)], **stroke("train-ink", 2.2))
@@ -162,12 +164,15 @@ def _axes(svg: Svg, x: Scale, y: Scale, steps: int, words: dict[str, str]) -> No
     svg.add("text", text, x=x.start, y=y.start + 36, font_size=_SIZE - 1, **fill("muted"))
 
 
-def _said(svg: Svg, plot: Plot, x: Scale, y: Scale, chosen: tuple[int, str]) -> None:
-    """Direct labels: what each mark is, at the top right, where no panel of these has marks."""
+def _labels(plot: Plot, chosen: tuple[int, str]) -> list[tuple[str, str]]:
     said = list(zip(("dots", "line", "points"), plot.names, strict=False))
     said += [("level", plot.level[1])] if plot.level else []
-    said += [("chosen", chosen[1])]
-    for i, (kind, text) in enumerate(said):
+    return [*said, ("chosen", chosen[1])]
+
+
+def _said(svg: Svg, plot: Plot, x: Scale, y: Scale, chosen: tuple[int, str]) -> None:
+    """Direct labels: what each mark is, at the top right, where no panel of these has marks."""
+    for i, (kind, text) in enumerate(_labels(plot, chosen)):
         at = y.stop + 12 + 16 * i
         ink = {"dots": "train-ink", "line": "train-ink", "points": "eval-ink", "level": "muted", "chosen": "chosen-ink"}
         svg.add("text", text, x=x.stop - 27, y=at, text_anchor="end", font_size=_SIZE, **fill(ink[kind]))
