@@ -17,7 +17,7 @@ import numpy as np
 from doneness.runs import read
 from doneness.runs.journal import read_records
 
-_KINDS = ("train", "eval", "decision", "cooldown", "checkpoint", "checkpoint_gone", "end")
+_KINDS = ("train", "eval", "decision", "cooldown", "checkpoint", "checkpoint_gone", "spike", "request", "end")
 _TIMED = ("at", "time")
 _SIZES = ("files", "size")  # of checkpoints: their states have TRL's count in them
 _APART = ("journal.jsonl", "journal.lock", "training_args.bin")  # hold times; the last process; paths

@@ -146,6 +146,9 @@ WRITERS: dict[str, Callable[[Path, int], None]] = {
 }
 
 
+_EVERY = 0.02  # seconds between two looks at a child's memory
+
+
 def compiled_in(folder: Path) -> dict[str, str]:
     """An environment whose Python keeps compiled modules in `folder`."""
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
@@ -156,12 +159,31 @@ def measured(command: list[str], environment: Mapping[str, str]) -> tuple[float,
     """Wall seconds, CPU seconds and peak memory in MB of a process."""
     begun = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+    own = _own_peak(process.pid)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - begun
     if process.returncode:
         raise RuntimeError(f"{command}: exit code {process.returncode}")
-    return wall, usage.ru_utime + usage.ru_stime, peak_mb(usage)
+    return wall, usage.ru_utime + usage.ru_stime, own or peak_mb(usage)
+
+
+def _own_peak(pid: int) -> float | None:
+    """Peak memory in MB of a running process until it ends; None where /proc does not tell it.
+
+    What wait4 tells of a child begins, on Linux, at the size of its parent: beside a large parent it says nothing.
+    """
+    place, peak = Path(f"/proc/{pid}/status"), None
+    while True:
+        try:
+            told = place.read_text(encoding="ascii", errors="replace")
+        except OSError:
+            return peak
+        lines = dict(line.partition(":")[::2] for line in told.splitlines())
+        if "VmHWM" not in lines:  # it has ended, or there is no such line
+            return peak
+        peak = int(lines["VmHWM"].split()[0]) * 1024 / 1e6
+        time.sleep(_EVERY)
 
 
 def peak_mb(usage: resource.struct_rusage) -> float:

@@ -135,3 +135,9 @@ def test_a_dry_run_prints_a_recipe_that_reads_back(tmp_path: Path, capsys: pytes
     recipe = build_recipe(tomllib.loads(capsys.readouterr().out))
     assert recipe.method.rank == 4
     assert recipe.schedule.epochs == 2.0
+
+
+def test_no_arguments_is_one_line_and_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    shown = capsys.readouterr()
+    assert "doneness --help" in shown.err and len(shown.err.splitlines()) == 1

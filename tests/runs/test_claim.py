@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -66,3 +67,31 @@ def test_a_worker_forked_by_the_holder_does_not_hold_it(tmp_path: Path) -> None:
     ) as other:
         other.wait()
         Claim(tmp_path).release()
+
+
+def test_reading_and_copying_the_folder_loses_nothing(tmp_path: Path) -> None:
+    claim = Claim(tmp_path / "run")
+    shutil.copytree(tmp_path / "run", tmp_path / "copy")
+    with pytest.raises(subprocess.CalledProcessError):
+        subprocess.run([sys.executable, "-c", _HOLD, str(tmp_path / "run")], check=True, capture_output=True)
+    claim.release()
+
+
+def test_who_opens_it_again_here_shares_it(tmp_path: Path) -> None:
+    first, second = Claim(tmp_path), Claim(tmp_path)
+    first.release()
+    with pytest.raises(subprocess.CalledProcessError):
+        subprocess.run([sys.executable, "-c", _HOLD, str(tmp_path)], check=True, capture_output=True)
+    second.release()
+    with _holder(tmp_path):
+        pass
+
+
+def test_a_folder_made_anew_is_another_one(tmp_path: Path) -> None:
+    claim = Claim(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run")
+    again = Claim(tmp_path / "run")
+    with pytest.raises(subprocess.CalledProcessError):
+        subprocess.run([sys.executable, "-c", _HOLD, str(tmp_path / "run")], check=True, capture_output=True)
+    again.release()
+    claim.release()

@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NoReturn
 
 from doneness import __version__
@@ -100,7 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _language(arguments: Sequence[str]) -> str | None:
     """The language asked for, known before parsing so that help and faults are in it too."""
-    for here, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for here, following in pairwise([*arguments, ""]):
         if here.startswith("--lang="):
             here, following = "--lang", here.removeprefix("--lang=")
         if here == "--lang" and following in LANGUAGES:

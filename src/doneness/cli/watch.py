@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
 
     params = Params(gain_share=options.gain, gain_nats=0.0) if options.gain else None
     files.refuse_special(Path(options.path))
-    watcher = LogWatcher(options.path, params, options.map)
+    watcher = LogWatcher(options.path, params, options.map, single=options.once)
     try:
         with WatchPanel(console(), options.path) as panel:
             why = _follow(watcher, panel, options)

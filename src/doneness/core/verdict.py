@@ -182,6 +182,10 @@ class StopDecision:
     step: int | None = None
     recommended_step: int | None = None
 
+    def __str__(self) -> str:
+        """The action and its reason, in the reader's language."""
+        return f"{self.action.value}: {self.reason.text()}"
+
     def to_dict(self) -> dict[str, Any]:
         """The journal's form of a decision."""
         return {

@@ -29,6 +29,7 @@ from doneness.runs import LEARNING_RATE, SPAN_LOSS, ExampleLosses, Run
 
 Floats = NDArray[np.float64]
 _PREFERENCE = {"dpo", "orpo", "kto", "simpo", "cpo", "ipo", "grpo", "ppo", "rloo"}
+_LIKELIHOOD = {"sft", "pretrain", "pt"}
 # A reward model's loss is the likelihood of who won, as a classifier's; it logs these and no rewards of a policy.
 _REWARD_MODEL, _OF_POLICY = ("accuracy", "min_reward", "max_reward"), ("rewards/", "logps", "/kl", "train/reward")
 _SPENT = 0.05  # of the peak rate
@@ -196,7 +197,7 @@ class Case:
         if any(mark in name for name in names for mark in _TOLD_BY):
             return True
         value = self.train[1]
-        return value.size > 0 and bool(np.mean(value < 0) > 0.05)
+        return method not in _LIKELIHOOD and value.size > 0 and bool(np.mean(value < 0) > 0.05)
 
     @property
     def pairs(self) -> LossTable | None:

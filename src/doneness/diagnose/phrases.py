@@ -157,7 +157,7 @@ def _since_best(talk: Talk) -> Message:
     low, high = effect.interval(0.9, case.noise)
     level = abs(float(table.mean[row])) or 1.0
     numbers = {"change": effect.diff / level, "half": (high - low) / 2.0 / level, "n": effect.n}
-    return say("diagnose.since.paired", step=first, **numbers)
+    return say(f"diagnose.since.{'risen' if low > 0.0 else 'paired'}", step=first, **numbers)
 
 
 def _progress(talk: Talk) -> Message:

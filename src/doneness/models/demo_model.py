@@ -40,17 +40,12 @@ def demo_model(cache: Path | None = None) -> Path:
     # The GGUF reader draws a progress bar that no setting switches off.
     with contextlib.redirect_stderr(io.StringIO()):
         loaded = load_model(str(_gguf()), dtype="float32", device="cpu")
-    model = loaded.model
-    model.hf_quantizer = None
-    model.is_quantized = False
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
     # Written beside its place and renamed, so that an interrupted conversion leaves nothing that looks whole.
     partial = folder.with_name(f".{NAME}.{os.getpid()}")
     with disk_faults(folder):
         try:
             partial.mkdir(parents=True, exist_ok=True)
-            model.save_pretrained(partial)
+            loaded.model.save_pretrained(partial)
             loaded.tokenizer.save_pretrained(partial)
             if not folder.exists():
                 partial.rename(folder)

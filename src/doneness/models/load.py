@@ -43,9 +43,21 @@ def load_model(path: str, dtype: str = "auto", device: str = "auto") -> LoadedMo
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise DonenessError(tr("models.not_loadable", path=path, reason=reason)) from error
+    if extra.get("gguf_file"):
+        _unmark(model)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return LoadedModel(model.to(where), tokenizer, path)
+
+
+def _unmark(model: Any) -> None:
+    """A GGUF file is dequantised as it is read; while the model says otherwise it is neither trained nor saved."""
+    model.hf_quantizer = None
+    model.is_quantized = False
+    if hasattr(model, "quantization_method"):
+        model.quantization_method = None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
 
 
 def load_tokenizer(path: str) -> Any:

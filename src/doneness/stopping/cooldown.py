@@ -51,9 +51,13 @@ class Cooldown:
         step = decision.step or 0
         if decision.verdict in _AT_ONCE and decision.action is Action.STOP:
             return decision
+        # What the rule said, without its "going on": what is done is another matter now.
+        why = (
+            decision.reason.args.get("why", decision.reason) if decision.action is Action.CONTINUE else decision.reason
+        )
         if step >= self.end:
-            return replace(decision, action=Action.STOP, reason=say("train.cooled", step=step, why=decision.reason))
-        reason = say("train.cooling", step=step, end=self.end, why=decision.reason)
+            return replace(decision, action=Action.STOP, reason=say("train.cooled", step=step, why=why))
+        reason = say("train.cooling", step=step, end=self.end, why=why)
         return replace(decision, action=Action.CONTINUE, reason=reason)
 
 

@@ -13,7 +13,7 @@ from doneness.config import Recipe
 from doneness.core import Action, StopDecision, disk_faults, tr
 from doneness.models import EncodedRows, LoadedModel, example_losses, label_entropy, pick_device
 from doneness.models.reporters import shield
-from doneness.runs import Claim, ExampleLosses, Recorder, save_examples
+from doneness.runs import ExampleLosses, Recorder, save_examples
 from doneness.runs.groups import means
 from doneness.stopping import StopRule
 from doneness.stopping.cooldown import cooldown_of, ends_at_once
@@ -53,22 +53,19 @@ def train(
     """Train to the end of the recipe, or until the rule says that it is done.
 
     A folder with a journal is resumed from its last whole checkpoint; on CPU the result is then,
-    bit for bit, that of an uninterrupted run. The model comes ready: its method applied.
+    bit for bit, that of an uninterrupted run. The model comes ready: its method applied. The folder is claimed by the
+    caller.
 
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM; everything up to the step at hand is saved.
-        StorageError: the disk is full (the checkpoints before are kept), or another process trains into the folder.
+        StorageError: the disk is full; the checkpoints before are kept.
     """
     folder = Path(recipe.run.folder)
-    claim = Claim(folder)
+    recorder = Recorder(folder)
     try:
-        recorder = Recorder(folder)
-        try:
-            return _train(recipe, rows, loaded, rule, watcher, folder, recorder)
-        finally:
-            recorder.close()
+        return _train(recipe, rows, loaded, rule, watcher, folder, recorder)
     finally:
-        claim.release()
+        recorder.close()
 
 
 def _train(

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from doneness.config import Recipe, build_recipe, dump_recipe
 from doneness.core import DonenessError, Message, tr
-from doneness.runs import Run, read, read_records
+from doneness.runs import Claim, Run, read, read_records
 from doneness.runs.atomic import write_text
+from doneness.runs.claim import FILE as LOCK
 from doneness.runs.journal import FILE
 from doneness.workflows.rows import encode_recipe_rows, read_recipe_rows
 from doneness.workflows.rules import rule_of
@@ -74,10 +75,20 @@ def train_run(recipe: Recipe, watcher: Watcher, told: Callable[[Message], None] 
     from doneness.train.method import apply_method
 
     loaded = replace(loaded, model=apply_method(loaded.model, recipe.method, recipe.run.seed))
-    write_text(folder / RECIPE, dump_recipe(recipe))
-    seen = telling(watcher, recipe)
-    with closing(recipe.report.trackers):
-        result = train(recipe, encoded, loaded, rule_of(recipe.stopping), seen)
+    claim = Claim(folder)
+    try:
+        # Again: while the model was loading another process may have begun here, or ended.
+        _refuse_other_recipe(folder, recipe)
+        _refuse_other_data(folder, encoded)
+        ending = finished(folder)
+        if ending:
+            return Trained(read(folder)[0], ending, already=True)
+        write_text(folder / RECIPE, dump_recipe(recipe))
+        seen = telling(watcher, recipe)
+        with closing(recipe.report.trackers):
+            result = train(recipe, encoded, loaded, rule_of(recipe.stopping), seen)
+    finally:
+        claim.release()
     return Trained(read(folder)[0], result.ending, already=False)
 
 
@@ -146,7 +157,7 @@ def _refuse_foreign_folder(folder: Path, recipe: str) -> None:
     """A folder with somebody else's files, a recipe written by hand among them, is no place for a run."""
     if not folder.is_dir() or (folder / FILE).is_file():
         return
-    ours = {"control.jsonl"}
+    ours = {"control.jsonl", LOCK}
     if (folder / RECIPE).is_file() and (folder / RECIPE).read_bytes() == recipe.encode():
         ours.add(RECIPE)
     strangers = sorted(f.name for f in folder.iterdir() if f.name not in ours and not f.name.startswith("."))

@@ -70,11 +70,17 @@ class LogWatcher:
     """
 
     def __init__(
-        self, path: str | Path, params: Params | None = None, mapping: Mapping[str, str] | None = None
+        self,
+        path: str | Path,
+        params: Params | None = None,
+        mapping: Mapping[str, str] | None = None,
+        single: bool = False,
     ) -> None:
+        """Watch `path`; `single` is for one look alone, which may be as sure of itself as `doneness check` is."""
         self.path = Path(path)
         self.params = params
         self.mapping = mapping
+        self.watched = not single
         self.last: Look | None = None
         self.fault: str | None = None
         self.quiet_since = time.monotonic()
@@ -99,7 +105,7 @@ class LogWatcher:
         try:
             found = self._runs()
             run = found[0]
-            diagnosis = _decided(run, self.params)
+            diagnosis = _decided(run, self.params, self.watched)
         except DonenessError as error:
             if stood_still:
                 self._read = seen
@@ -189,12 +195,12 @@ class LogWatcher:
         return Look(run, diagnosis, others, was.verdict is not diagnosis.verdict, stop)
 
 
-def _decided(run: Run, params: Params | None) -> Diagnosis:
+def _decided(run: Run, params: Params | None, watched: bool) -> Diagnosis:
     """The diagnosis, with the action of the rule that is asked in training, too: false alarms are rare over all looks.
 
     Nobody can lower the rate of a run that is only watched, so one whose plan lowers it later is stopped.
     """
-    chosen = replace(params or own_params(run) or Params(), watched=True)
+    chosen = replace(params or own_params(run) or Params(), watched=watched)
     found = judge(run, chosen)
     decision = EvidenceRule(chosen, cools=False).of(found.run, found.diagnosis)
     return replace(found.diagnosis, action=decision.action)

@@ -6,7 +6,7 @@ How: the best is chosen on one half of the examples and compared on the other, a
 round; trajectory noise, pooled with the usual 0.3 % of the loss, is added to the variance. The k-th look that
 could fail is tested at α·6/(π²k²), so that all looks together err with probability α at most; two looks in a row
 must agree, by more than half of the smallest gain that matters, and the second may not show that the rise is
-over. Before five evaluations tell the noise, the rise must be 5 %.
+over. Before five evaluations tell the noise, the rise must be 5 %, and come after the first epoch where that is known.
 
 Source: cross-fitting against the winner's curse, alpha spending by Basel weights; the rule was
 calibrated on synthetic runs.
@@ -81,9 +81,16 @@ def _noise(case: Case, table: LossTable, row: int) -> Noise:
 
 
 def _fails(case: Case, look: CrossFit, row: int) -> bool:
-    # Until five evaluations tell the trajectory noise, only a rise far above any usual noise counts.
-    least = case.epsilon / 2.0 if row + 1 >= MIN_POINTS else _PLAIN * abs(case.level)
-    return look.diff > least and look.p < _alpha(case, row)
+    # Until five evaluations tell the trajectory noise, only a rise far above any usual noise counts, and none in the
+    # first pass over the data: rows that were never seen before cannot be learnt by heart.
+    known = row + 1 >= MIN_POINTS
+    least = case.epsilon / 2.0 if known else _PLAIN * abs(case.level)
+    return look.diff > least and look.p < _alpha(case, row) and (known or not _fresh(case, row))
+
+
+def _fresh(case: Case, row: int) -> bool:
+    assert case.table is not None
+    return case.steps_per_epoch is not None and int(case.table.step[row]) < case.steps_per_epoch
 
 
 def _alpha(case: Case, row: int) -> float:

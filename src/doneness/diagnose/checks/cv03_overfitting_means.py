@@ -6,10 +6,12 @@ How: at two looks in a row the best convex curve through the evaluations fits be
 that only falls, by more standard errors than chance gives in 4 % of flat or settling curves (of all
 looks together, where a run is watched); the middle one of the last three evaluations lies above the
 best by the smallest gain that matters; and the Theil–Sen slope of the last five does not point
-down: a rise that falls again is not overfitting. Where there are per-example losses the latest and
-the best evaluation must differ on the same examples as well. Three to five evaluations
+down: a rise that falls again is not overfitting. Where there are per-example losses the latest must
+surely be worse than the best on the same examples as well (cross-fitted as in CV02, at 0.3 %): the mean of
+few rows wanders, and the curve of that walk turns. Three to five evaluations
 show only a fall and a rise without a break: two rises of 5 % each, or two to 4 % after two falls, or three to 3 %
-(twice that where a run is watched, and over a tenth of its plan or of an epoch); fewer show nothing.
+(twice that where a run is watched, and over a tenth of its plan or of an epoch), after the first epoch where that is
+known; fewer show nothing.
 
 Source: convex regression (curves/turning.py); critical values by simulation, docs/design/log.md.
 """
@@ -22,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doneness.core import Check, Finding, Message, Status, Where, say
-from doneness.curves import Turn, critical_turn, theil_sen, turning
+from doneness.curves import Noise, Turn, critical_turn, theil_sen, turning
 from doneness.diagnose.case import Case
 
 CODE = "CV03"
@@ -30,7 +32,7 @@ _TURN, _TAIL, _LEAST = 6, 5, 3
 _PLAIN = ((2, 0.04), (3, 0.03))  # evaluations that rise one after the other, and how far
 _PLAIN_WATCHED = ((2, 0.08), (3, 0.06))
 _STEEP, _RISES = 0.05, 3  # each of two rises, or so many of any size
-_SURE, _Z = 0.05, 1.645
+_SURE, _Z = 0.003, 1.645
 _HASTY = 0.1  # of the plan, or of an epoch where that is shorter
 
 Floats = NDArray[np.float64]
@@ -98,12 +100,12 @@ def _turned(case: Case, looks: list[Turn], scale: float, where: Where) -> Findin
 
 
 def _differ(case: Case) -> bool:
-    """Whether the rise since the best is there on the very same examples, where these are known."""
+    """Whether the rise since the best holds beyond these very examples, where they are known."""
     if not case.tabled or case.table is None:
         return True
     table = case.table
-    best = int(np.argmin(table.mean))
-    return best < len(table.step) - 1 and table.effect(-1, best).p_worse(0.0, 0.0) < _SURE
+    last = len(table.step) - 1
+    return int(np.argmin(table.mean)) < last and table.look(last, Noise(0.0)).p < _SURE
 
 
 def _receding(case: Case) -> bool:
@@ -117,7 +119,12 @@ def _receding(case: Case) -> bool:
 
 
 def _hasty(case: Case, best: int) -> bool:
-    """Whether a watched run has risen for so few steps that one batch or two may be all there is to it."""
+    """Whether it is too soon: one batch or two may be all there is to it, or all rows were seen but once.
+
+    Nobody learns by heart what was never seen before; a rise by a few evaluations of unknown noise is something else.
+    """
+    if case.steps_per_epoch is not None and float(case.step[-1]) < case.steps_per_epoch:
+        return True
     known = [span for span in (case.planned, case.steps_per_epoch) if span]
     since = float(case.step[-1] - case.step[best])
     return case.params.watched and bool(known) and since < _HASTY * min(known)
