@@ -286,6 +286,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--length", type=int, default=Sizes.length, help="tokens of a row")
     parser.add_argument("--eval-rows", type=int, default=Sizes.eval_rows)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only-memory", action="store_true", help="measure memory alone, and put it into --out")
     parser.add_argument("--child", choices=("with", "without"), help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, default=Path("bench/results/overhead.json"))
     options = parser.parse_args(argv)
@@ -295,9 +296,15 @@ def main(argv: list[str]) -> None:
 
     torch.set_num_threads(options.threads)
     sizes = Sizes(options.eval_rows, options.length)
+    if options.only_memory:
+        found = json.loads(options.out.read_text(encoding="utf-8"))
+        found["memory"] = memory(BLOCK, options.repeat, sizes)
+        print("\n".join(lines(found)))
+        options.out.write_text(json.dumps(found, indent=1, default=float) + "\n", encoding="utf-8")
+        return
     with tempfile.TemporaryDirectory() as folder:
         if options.child:
-            trainer(Path(folder), options.steps, None, options.steps, sizes, options.child == "with").train()
+            trainer(Path(folder), options.steps, None, max(1, options.steps // 2), sizes, options.child == "with").train()
             return
         times = side_by_side(Path(folder), options.steps, options.evaluate, sizes)
     found = measure(times, options, sizes)
