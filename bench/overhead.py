@@ -304,7 +304,8 @@ def main(argv: list[str]) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         if options.child:
-            trainer(Path(folder), options.steps, None, max(1, options.steps // 2), sizes, options.child == "with").train()
+            every = max(1, options.steps // 2)
+            trainer(Path(folder), options.steps, None, every, sizes, options.child == "with").train()
             return
         times = side_by_side(Path(folder), options.steps, options.evaluate, sizes)
     found = measure(times, options, sizes)

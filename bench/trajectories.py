@@ -128,12 +128,12 @@ def record(name: str, wanted: Wanted, data: Path, work: Path) -> None:
 @contextmanager
 def no_checkpoints() -> Iterator[None]:
     """The trainer makes an empty folder where it would write a checkpoint: nobody will ask these models anything."""
-    from doneness.train.trainer import EvidenceTrainer
+    from doneness.train.evidence import Evidence
 
     def empty(self: Any, model: Any, trial: Any) -> None:
         (Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}").mkdir(exist_ok=True)
 
-    with mock.patch.object(EvidenceTrainer, "_save_checkpoint", empty):
+    with mock.patch.object(Evidence, "_save_checkpoint", empty):
         yield
 
 

@@ -17,7 +17,9 @@ def blocks(page: str, kind: str) -> list[str]:
     return re.findall(rf"```{kind}\n(.*?)```", (PAGES / page).read_text(encoding="utf-8"), re.S)
 
 
-@pytest.mark.parametrize("block", [*blocks("unknown-length.md", "toml"), *blocks("evaluation-set.md", "toml")])
+@pytest.mark.parametrize(
+    "block", [each for page in ("unknown-length", "evaluation-set", "methods") for each in blocks(f"{page}.md", "toml")]
+)
 def test_what_is_shown_is_a_recipe(block: str) -> None:
     raw = tomllib.loads(block)
     recipe = build_recipe(raw)
@@ -27,7 +29,8 @@ def test_what_is_shown_is_a_recipe(block: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "kind"), [("unknown-length", "toml"), ("unknown-length", "json"), ("evaluation-set", "toml")]
+    ("page", "kind"),
+    [("unknown-length", "toml"), ("unknown-length", "json"), ("evaluation-set", "toml"), ("methods", "toml")],
 )
 def test_both_languages_show_the_same(page: str, kind: str) -> None:
     shown = blocks(f"{page}.md", kind)

@@ -123,7 +123,8 @@ def test_no_answer_counts_its_like(tmp_path: Path) -> None:
         ('{"prompt": "a", "completion": "é"}\n'.encode("latin-1"), "line 1: not UTF-8 (byte 0xe9)"),
         (b"[" * 100_000, "not JSON"),
         (b'["text"]', "row 1: not a JSON object but str"),
-        (b'{"text": "a"}', "shape not known (keys: text)"),
+        (b'{"word": "a"}', "shape not known (keys: word)"),
+        (b'{"text": "a"}', 'run.stage = "pretrain"'),
         (b'{"prompt": "a"}', '"prompt" is there and "completion" is not'),
         (b'{"prompt": "a", "chosen": "b", "rejected": "c"}', "supervised fine-tuning"),
         (b'{"prompt": "a", "completion": {"x": 1}}', '"completion" has to be text, not dict'),
@@ -148,7 +149,7 @@ def test_faults_say_what_and_where(tmp_path: Path, content: bytes, said: str) ->
 def test_missing_folder_and_torn_gzip(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         read_rows(tmp_path / "none.jsonl")
-    with pytest.raises(DataError, match="is a folder"):
+    with pytest.raises(DataError, match="no data file in this folder"):
         read_rows(tmp_path)
     torn = tmp_path / "a.jsonl.gz"
     torn.write_bytes(gzip.compress(json.dumps(ROW).encode() * 1000)[:-20])

@@ -127,13 +127,13 @@ def test_a_reward_model_is_judged_by_the_likelihood_of_its_pairs(
             center_rewards_coefficient=None,
         ),
         train_dataset=Dataset.from_list([whole(row) for row in answers(8)]),
-        eval_dataset=Dataset.from_list([whole(row) for row in answers(15, seed=1)]),
+        eval_dataset=Dataset.from_list([whole(row) for row in answers(60, seed=1)]),
         callbacks=[callback],
     )
     trainer.train()
     run, found = check(tmp_path / "out" / "doneness")[0]
     assert run.meta["method"] == "reward" and run.evals is not None
-    # 15 pairs, five at once: batches are as large as one another.
+    # 60 pairs, five at once: batches are as large as one another.
     np.testing.assert_allclose([e.nll.mean() for e in run.examples], run.evals.value, rtol=1e-5)
     codes = {f.code: f.status.value for f in found.findings}
     assert "PF01" not in codes and codes["CV02"] != "skipped" and codes["CV03"] != "skipped"

@@ -14,7 +14,7 @@ from doneness.core import Action, Finding, Status, StopDecision, Verdict, say
 from doneness.integrations.alerts import running
 from doneness.runs import Run
 from doneness.stopping.tracked import CODES, GAIN_LEFT, VERDICT_CODE
-from doneness.train.trainer import EvidenceTrainer
+from doneness.train.evidence import Evidence
 from doneness.workflows.train import train_run
 from tests.tracker_stores import TRACKERS, Kept, Store
 from tests.tracker_stores import tracker as tracker
@@ -54,14 +54,14 @@ def make(make_recipe: Make, monkeypatch: pytest.MonkeyPatch) -> Make:
 
 
 def breaks_at(step: int, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = EvidenceTrainer.compute_loss
+    real = Evidence.compute_loss
 
     def broken(self: Any, *args: Any, **kwargs: Any) -> Any:
         if self.state.global_step == step:
             raise error
         return real(self, *args, **kwargs)
 
-    monkeypatch.setattr(EvidenceTrainer, "compute_loss", broken)
+    monkeypatch.setattr(Evidence, "compute_loss", broken)
 
 
 def once_and_in_order(kept: Kept) -> None:

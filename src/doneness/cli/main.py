@@ -11,12 +11,28 @@ from itertools import pairwise
 from typing import NoReturn
 
 from doneness import __version__
-from doneness.cli import audit, check, compare, demo, figure, plan, probe, prune, replay, report, train, watch
+from doneness.cli import (
+    audit,
+    check,
+    compare,
+    demo,
+    export,
+    figure,
+    plan,
+    preview,
+    probe,
+    prune,
+    replay,
+    report,
+    train,
+    watch,
+)
 from doneness.cli.console import lenient
+from doneness.cli.foreign import set_apart
 from doneness.core import LANGUAGES, DonenessError, speaking, tr
 
 # In the order in which a person needs them: this is the table of contents.
-_COMMANDS = (demo, audit, plan, train, watch, check, compare, replay, probe, prune, report, figure)
+_COMMANDS = (demo, audit, preview, plan, train, watch, check, compare, replay, probe, export, prune, report, figure)
 
 OK, FAULT, INTERRUPTED = 0, 2, 130
 _DEBUG = "DONENESS_DEBUG"
@@ -48,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.simplefilter("ignore")
     with speaking(_language(arguments)):
         try:
-            options = build_parser().parse_args(arguments)
+            options = build_parser().parse_args(set_apart(arguments))
             with speaking(options.lang):
                 return int(options.run(options))
         except SystemExit as leaving:

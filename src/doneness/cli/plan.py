@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from doneness.cli.console import console, print_json
-from doneness.config import load_recipe
+from doneness.cli.foreign import read_recipe, show
 from doneness.core import Status, tr
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def run(options: argparse.Namespace) -> int:
     """Plan and show."""
     from doneness.workflows.plan import plan_recipe
 
-    planned = plan_recipe(load_recipe(options.recipe, options.overrides), options.measure)
+    recipe, lines = read_recipe([options.recipe, *options.overrides])
+    show(lines)
+    planned = plan_recipe(recipe, options.measure)
     if options.json:
         print_json(json.dumps(as_dict(planned), ensure_ascii=False, indent=2) + "\n")
     else:

@@ -1,16 +1,18 @@
-"""doneness train RECIPE [section.key=value …]."""
+"""doneness train RECIPE [section.key=value …], or another tool's file or command line."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from rich.text import Text
 
 from doneness.cli.console import console
+from doneness.cli.foreign import read_recipe, show
 from doneness.cli.live import LiveWatcher
-from doneness.config import Recipe, dump_recipe, load_recipe
+from doneness.cli.preview import print_first_rows
+from doneness.config import Recipe, dump_recipe
+from doneness.config.places import place_of
 from doneness.core import tr
 
 
@@ -23,15 +25,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, or show the resolved recipe."""
-    recipe = load_recipe(options.recipe, options.overrides)
+    recipe, lines = read_recipe([options.recipe, *options.overrides])
     if options.dry_run:
         print(dump_recipe(recipe), end="")
+        show(lines)
         _say_held_out(recipe)
+        if recipe.data.train:
+            print_first_rows(recipe)
         return 0
     from doneness.workflows.check import check
     from doneness.workflows.train import train_run
 
     out = console()
+    for line in lines:
+        out.print(Text(line.text()))
     with LiveWatcher(out) as watcher:
         trained = train_run(recipe, watcher, lambda line: out.print(Text(line.text())))
     if trained.already:
@@ -46,9 +53,11 @@ def run(options: argparse.Namespace) -> int:
 
 def _say_held_out(recipe: Recipe) -> None:
     """What would be held out of the training file; on standard error, since the output is the recipe."""
-    if recipe.data.eval or recipe.data.hold_out == "none" or not Path(recipe.data.train).is_file():
+    if not recipe.data.train or recipe.data.eval or recipe.data.hold_out == "none":
+        return
+    if not Path(place_of(recipe.data.train)[0]).exists():
         return
     from doneness.workflows.rows import read_recipe_rows
+    from doneness.workflows.stage_rows import read_stage_rows
 
-    for line in read_recipe_rows(recipe).lines:
-        print(line.text(), file=sys.stderr)
+    show((read_recipe_rows if recipe.run.stage == "sft" else read_stage_rows)(recipe).lines)

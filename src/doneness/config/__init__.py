@@ -1,6 +1,7 @@
 """The recipe: schema, loading, overrides, writing."""
 
 from doneness.config.load import build_recipe, dump_recipe, load_recipe
+from doneness.config.methods import bits_of, unused
 from doneness.config.schema import (
     CheckpointsSection,
     DataSection,
@@ -9,6 +10,7 @@ from doneness.config.schema import (
     MethodSection,
     ModelSection,
     OptimizerSection,
+    PreferenceSection,
     ProbesSection,
     Recipe,
     ReportSection,
@@ -25,13 +27,16 @@ __all__ = [
     "MethodSection",
     "ModelSection",
     "OptimizerSection",
+    "PreferenceSection",
     "ProbesSection",
     "Recipe",
     "ReportSection",
     "RunSection",
     "ScheduleSection",
     "StoppingSection",
+    "bits_of",
     "build_recipe",
     "dump_recipe",
     "load_recipe",
+    "unused",
 ]

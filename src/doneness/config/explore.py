@@ -36,7 +36,7 @@ def faults(recipe: Recipe) -> list[str]:
     if recipe.optimizer.learning_rate > MOST_RATE:
         found.append(tr("config.explore_rate", rate=recipe.optimizer.learning_rate, most=MOST_RATE))
     targets = {name.strip() for name in recipe.method.targets.split(",") if name.strip()}
-    if recipe.method.kind != "lora":
+    if recipe.method.kind == "full":
         found.append(tr("config.explore_kind", kind=recipe.method.kind))
     elif not targets or not targets <= QUERY_VALUE:
         found.append(tr("config.explore_targets", targets=recipe.method.targets))

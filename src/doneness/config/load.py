@@ -13,14 +13,23 @@ from typing import Any, get_type_hints
 
 import tomli_w
 
-from doneness.config import explore
+from doneness.config import explore, methods, stages
 from doneness.config.aliases import our_name
 from doneness.config.gain import parse_gain
+from doneness.config.places import moved, place_of
 from doneness.config.schema import Recipe, StoppingSection
+from doneness.config.target import parse_target
 from doneness.core import RecipeError, tr
 
 _SECTIONS: dict[str, type[Any]] = get_type_hints(Recipe)
-_PATHS = {("model", "path"), ("data", "train"), ("data", "eval"), ("probes", "suite"), ("report", "data_card")}
+_PATHS = {
+    ("model", "path"),
+    ("method", "adapter"),
+    ("data", "train"),
+    ("data", "eval"),
+    ("probes", "suite"),
+    ("report", "data_card"),
+}
 _LARGEST = 10**12  # beyond, a whole number is a slip of the finger, and sums of it overflow
 _LONGEST = 80
 _TEXTS = tuple[str, ...]
@@ -74,6 +83,7 @@ def build_recipe(
     for text in overrides:
         _override(values, text, faults)
     explore.fill(values)
+    stages.fill(values)
     recipe = Recipe(**{name: cls(**values[name]) for name, cls in _SECTIONS.items()})
     faults += _conflicts(recipe)
     if faults:
@@ -149,9 +159,10 @@ def _all_texts(value: Any) -> bool:
 
 def _resolve(value: str, base: Path) -> str:
     """A path in a recipe file counts from the file's own folder, when something is there."""
-    beside = base / value
+    path, _ = place_of(value)
+    beside = base / path
     try:
-        return str(beside) if not Path(value).is_absolute() and beside.exists() else value
+        return moved(value, str(beside)) if not Path(path).is_absolute() and beside.exists() else value
     except OSError:
         # Too long for any file; whoever opens it says so.
         return value
@@ -159,7 +170,7 @@ def _resolve(value: str, base: Path) -> str:
 
 def _range_fault(value: Any, meta: Mapping[str, Any]) -> str | None:
     if "choices" in meta and not {*(value if isinstance(value, tuple) else (value,))} <= {*meta["choices"]}:
-        return tr("config.choices", choices=", ".join(meta["choices"]))
+        return tr("config.choices", choices=", ".join(map(str, meta["choices"])))
     if isinstance(value, (str, tuple)):
         return tr("config.nul") if any("\0" in text for text in value) else None
     if isinstance(value, float) and not math.isfinite(value):
@@ -178,6 +189,9 @@ def _conflicts(recipe: Recipe) -> list[str]:
     train, held_out = recipe.data.train, recipe.data.eval
     if train and held_out and _same(train, held_out):
         faults.append(tr("config.same_file"))
+    if recipe.data.hold_out_share and recipe.data.hold_out_rows:
+        faults.append(tr("config.two_hold_outs"))
+    faults += stages.faults(recipe) + methods.faults(recipe)
     return faults + _stopping_conflicts(recipe.stopping) + explore.faults(recipe)
 
 
@@ -188,8 +202,12 @@ def _stopping_conflicts(asked: StoppingSection) -> list[str]:
             faults.append(tr("config.no_gain", value=_written(asked.stop_when_gain_below)))
         if (asked.gain_share, asked.gain_nats) != (usual.gain_share, usual.gain_nats):
             faults.append(tr("config.two_gains"))
-    if (asked.goal == "target") != (asked.target_loss > 0):
+    if (asked.goal == "target") != bool(asked.target_loss > 0 or asked.target):
         faults.append(tr("config.target_without" if asked.goal == "target" else "config.target_unused"))
+    try:
+        parse_target(asked.target)
+    except ValueError:
+        faults.append(tr("config.no_target", value=_written(asked.target)))
     if asked.max_cost and not asked.cost_per_hour:
         faults.append(tr("config.cost_without"))
     return faults

@@ -11,8 +11,10 @@ class RunSection:
 
     folder: str = "runs/run"
     """Folder of the run: journal, checkpoints, evaluations, report."""
-    stage: str = field(default="sft", metadata={"choices": ("sft",)})
-    """What is trained: sft (supervised fine-tuning)."""
+    stage: str = field(default="sft", metadata={"choices": ("pretrain", "sft", "dpo", "orpo", "kto", "reward")})
+    """What is trained: pretrain (every token of texts), sft (answers to questions), dpo or orpo (chosen answers against
+    rejected ones), kto (answers marked good or bad), reward (a model that tells chosen from rejected). Left to
+    themselves, preference stages pass over the data once, at a fortieth of the learning rate."""
     mode: str = field(default="train", metadata={"choices": ("train", "explore")})
     """train, or explore: a long run on query and value adapters at a learning rate of 8e-6 at most, to see the shape of
     the curve. Left to itself it trains 10 epochs at a constant rate and notes decisions without obeying them. It is
@@ -33,22 +35,45 @@ class ModelSection:
     """Weights' type; auto means float32 on CPU and bfloat16 on a GPU that has it."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
+    attention: str = field(default="auto", metadata={"choices": ("auto", "eager", "sdpa", "flash_attention_2")})
+    """How attention is computed; auto leaves it to transformers. flash_attention_2 needs its package and a GPU."""
+    trust_remote_code: bool = False
+    """Run code that the model's folder or the hub brings along."""
+    template: str = ""
+    """Chat template by LLaMA-Factory's name (llama3, qwen, chatml, alpaca …); empty takes the tokenizer's own."""
 
 
 @dataclass(frozen=True)
 class MethodSection:
     """Which weights move."""
 
-    kind: str = field(default="lora", metadata={"choices": ("lora", "full")})
-    """lora trains low-rank adapters, full every weight."""
+    kind: str = field(default="lora", metadata={"choices": ("lora", "qlora", "dora", "full")})
+    """lora trains low-rank adapters; qlora the same over a base model kept in 4 or 8 bits; dora adapters with a learnt
+    size for each output; full trains the weights themselves."""
     rank: int = field(default=8, metadata={"low": 1})
     """Rank r of the adapters."""
     alpha: int = field(default=16, metadata={"low": 1})
     """Adapters are scaled by alpha / rank; 2 × rank is the usual choice."""
     dropout: float = field(default=0.0, metadata={"low": 0.0, "high": 0.95})
     """Dropout on the adapters' input."""
+    rslora: bool = False
+    """Scale adapters by alpha / √rank, so that large ranks learn as fast as small ones."""
     targets: str = "all-linear"
-    """all-linear, or names of modules separated by commas (q_proj,v_proj)."""
+    """Which layers get adapters: all-linear, attention, mlp, or names of modules (q_proj,v_proj); several by commas."""
+    save_modules: tuple[str, ...] = ()
+    """Modules trained whole and saved with the adapters, by name (embed_tokens, lm_head); with layers, beside those."""
+    adapter: str = ""
+    """Folder of an adapter to go on with; its rank, alpha and targets win. Empty makes a new one."""
+    bits: int = field(default=0, metadata={"choices": (0, 4, 8)})
+    """Bits of the base model's linear layers, by bitsandbytes: 4 or 8. 0 means 4 for qlora and no quantisation else;
+    dora takes it too."""
+    quant_type: str = field(default="nf4", metadata={"choices": ("nf4", "fp4")})
+    """The sixteen values of 4 bits: nf4 fits weights that are spread normally, fp4 is a small floating point."""
+    double_quant: bool = True
+    """4 bits: quantise the blocks' scales too, which saves 0.37 bits a weight."""
+    layers: int = 0
+    """full only: train the last so many decoder layers, of a negative number the first so many, and nothing else; 0
+    trains everything."""
 
 
 @dataclass(frozen=True)
@@ -56,26 +81,62 @@ class DataSection:
     """What the model learns from, and what it is judged on."""
 
     train: str = ""
-    """JSONL or JSON file of training rows."""
+    """Training rows: a file (JSONL, JSON, CSV, TSV, Parquet, TXT, perhaps .gz), a folder (all such files in it), or
+    data sets of LLaMA-Factory's registry: data/dataset_info.json#name,name2."""
     eval: str = ""
-    """JSONL or JSON file of evaluation rows; never the training file. Empty holds rows out of it, see hold_out."""
+    """Evaluation rows, likewise; never the training rows. Empty holds rows out of those, see hold_out."""
+    columns: tuple[str, ...] = ()
+    """Columns of other names, "ours=theirs": prompt, completion, system, history, messages, text, chosen, rejected,
+    label and the like; a list, or by commas. Empty knows rows by the names they have."""
+    first_rows: int = field(default=0, metadata={"low": 0})
+    """Read of each source file or data set the first so many rows; 0 reads all."""
     hold_out: str = field(default="auto", metadata={"choices": ("auto", "none")})
     """Where eval is empty: auto holds rows out of the training file, by conversation, document or question and never by
     row, with no near-duplicates across; none trains on all and evaluates nothing."""
     hold_out_rows: int = field(default=0, metadata={"low": 0})
     """Hold out about so many rows (a fifth at most); 0 means as many as show the smallest gain that matters."""
+    hold_out_share: float = field(default=0.0, metadata={"low": 0.0, "high": 0.9})
+    """Hold out this share of the rows instead, to the nearest whole group; 0 leaves it to hold_out_rows."""
+    answers: str = field(default="all", metadata={"choices": ("all", "last")})
+    """Which of the assistant's answers in a conversation carry loss: all, or the last alone."""
     max_length: int = field(default=1024, metadata={"low": 8})
     """Longest row in tokens, chat markup included."""
+    cut: str = field(default="answer", metadata={"choices": ("answer", "balanced", "prompt")})
+    """Where a longer row is cut: answer cuts its end; prompt cuts the oldest turns, then the question's beginning, and
+    keeps the system turn; balanced shortens questions and answers turn by turn as LLaMA-Factory does."""
+    group_by_length: bool = False
+    """Rows of like length in one step: less padding where rows are not packed, and batches that are less mixed."""
+    packing: bool = True
+    """Lay the rows of a forward pass end to end instead of padding them, where the model keeps them apart (it is tried
+    first); no token is lost on padding, and the losses are the same."""
     on_empty: str = field(default="refuse", metadata={"choices": ("refuse", "skip")})
     """Rows without an answer: refuse the file, or skip and count them."""
     on_long: str = field(default="truncate", metadata={"choices": ("truncate", "skip", "refuse")})
-    """Rows longer than max_length: truncate the answer's end, skip the row, or refuse the file; always counted."""
+    """Rows longer than max_length: truncate them (see cut), skip the row, or refuse the file; always counted."""
     train_rows: int = field(default=0, metadata={"low": 0})
     """Use this many training rows, kinds in proportion; 0 means all."""
     eval_rows: int = field(default=0, metadata={"low": 0})
     """Use this many evaluation rows; 0 means all."""
     system: str = ""
     """System message put before rows that have none; empty leaves it to the chat template."""
+
+
+@dataclass(frozen=True)
+class PreferenceSection:
+    """dpo, orpo and kto: how strongly answers are preferred."""
+
+    beta: float = field(default=0.1, metadata={"low": 0.0, "above": True})
+    """dpo and kto: how much moving away from the reference costs; orpo: weight of the odds ratio."""
+    loss: str = field(default="sigmoid", metadata={"choices": ("sigmoid", "hinge", "ipo", "robust", "exo_pair")})
+    """dpo only: the loss of a pair, by TRL's names."""
+    label_smoothing: float = field(default=0.0, metadata={"low": 0.0, "high": 0.5})
+    """dpo only: the share of pairs taken to be the wrong way round."""
+    sft_weight: float = field(default=0.0, metadata={"low": 0.0})
+    """dpo only: weight of the chosen answers' own loss beside it."""
+    desirable_weight: float = field(default=1.0, metadata={"low": 0.0})
+    """kto only: weight of the good answers."""
+    undesirable_weight: float = field(default=1.0, metadata={"low": 0.0})
+    """kto only: weight of the bad answers."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +149,12 @@ class OptimizerSection:
     """Peak learning rate; LoRA wants about ten times that of full fine-tuning."""
     weight_decay: float = field(default=0.0, metadata={"low": 0.0})
     """Decoupled weight decay."""
+    beta1: float = field(default=0.9, metadata={"low": 0.0, "high": 0.9999999})
+    """Adam: how long gradients are averaged."""
+    beta2: float = field(default=0.999, metadata={"low": 0.0, "high": 0.9999999})
+    """Adam: how long their squares are averaged."""
+    epsilon: float = field(default=1e-8, metadata={"low": 0.0})
+    """Adam: added to the root of the squares."""
     max_grad_norm: float = field(default=1.0, metadata={"low": 0.0})
     """Clip the gradient's norm here; 0 never clips."""
     batch_size: int = field(default=16, metadata={"low": 1})
@@ -113,6 +180,8 @@ class ScheduleSection:
     """Optimizer steps; overrides epochs unless 0."""
     warmup_steps: int = field(default=0, metadata={"low": 0})
     """Steps over which the learning rate rises from zero."""
+    warmup_share: float = field(default=0.0, metadata={"low": 0.0, "high": 1.0})
+    """The same as a share of all steps, where warmup_steps is 0."""
     decay_share: float = field(default=0.2, metadata={"low": 0.0, "high": 1.0})
     """wsd only: the share of all steps over which the rate falls to zero, where no decision lowers it before."""
 
@@ -141,9 +210,13 @@ class StoppingSection:
     """A cooldown lowers the rate to zero over this share of the steps done, 10 steps at least; 0.1 to 0.2 is usual."""
     goal: str = field(default="behaviour", metadata={"choices": ("behaviour", "fidelity", "target")})
     """behaviour stops where nothing that matters is to be gained; fidelity trains on towards the reference answers
-    while the train loss falls and nothing shows memorising or overfitting; target stops once target_loss is reached."""
+    while the train loss falls and nothing shows memorising or overfitting; target stops at target_loss or target."""
     target_loss: float = field(default=0.0, metadata={"low": 0.0})
     """goal = target only: stop once the deciding loss is surely below this, nats per target token."""
+    target: str = ""
+    """goal = target only: a behaviour to reach, however high the loss, at two evaluations in a row: "exact >= 95%", or
+    another evaluation metric by its name. exact is the share of evaluation rows whose whole answer the model gives
+    word for word, as the likeliest one."""
     prefer: str = field(default="earliest", metadata={"choices": ("earliest", "best")})
     """Which of the checkpoints that cannot be told apart is recommended: the earliest, or that of the lowest loss."""
     gain_share: float = field(default=0.005, metadata={"low": 0.0, "high": 1.0})
@@ -156,6 +229,9 @@ class StoppingSection:
     """Chance of one false alarm over the whole run."""
     min_steps: int = field(default=100, metadata={"low": 0})
     """No verdict of convergence before this many steps; overfitting and breakage may stop earlier."""
+    patience: int = field(default=0, metadata={"low": 0})
+    """Stop after so many evaluations in a row without a lower loss, in place of the evidence, as transformers'
+    EarlyStoppingCallback does; 0 asks the evidence."""
     span: str = ""
     """Which tokens decide: a span's name, or all; empty means label where evaluation.spans has it, else all."""
     max_target_tokens: int = field(default=0, metadata={"low": 0})
@@ -230,6 +306,7 @@ class Recipe:
     model: ModelSection = field(default_factory=ModelSection)
     method: MethodSection = field(default_factory=MethodSection)
     data: DataSection = field(default_factory=DataSection)
+    preference: PreferenceSection = field(default_factory=PreferenceSection)
     optimizer: OptimizerSection = field(default_factory=OptimizerSection)
     schedule: ScheduleSection = field(default_factory=ScheduleSection)
     evaluation: EvaluationSection = field(default_factory=EvaluationSection)

@@ -63,8 +63,10 @@ def share_for(count: int, wanted: int) -> float:
     return float(TOP / 2**halvings)
 
 
-def hold_out(rows: Sequence[Row], wanted: int, seed: int, unit: Literal["rows", "groups"] = "rows") -> HeldOut | None:
-    """Split `rows`; at most a fifth of them is held out.
+def hold_out(
+    rows: Sequence[Row], wanted: int, seed: int, unit: Literal["rows", "groups"] = "rows", share: float = 0.0
+) -> HeldOut | None:
+    """Split `rows`; at most a fifth of them is held out, or the share that is asked for.
 
     Args:
         rows: what to split.
@@ -72,13 +74,16 @@ def hold_out(rows: Sequence[Row], wanted: int, seed: int, unit: Literal["rows", 
         seed: of the assignment.
         unit: what `wanted` counts. Groups are what statistics count; not more than two rows for each are held out on
             average, as scoring them takes time.
+        share: of the groups to hold out, in place of `wanted`; 0 leaves it to that.
 
     Returns:
         The split; None where fewer than eight rows in two groups would be held out.
     """
     base = [_group(row) for row in rows]
     sizes = Counter(base)
-    share = share_for(len(rows), wanted)
+    cap = max(CAP, share)
+    if not share:
+        share = share_for(len(rows), wanted)
     if unit == "groups":
         share = min(share_for(len(sizes), wanted), share_for(len(rows), 2 * wanted))
     texts = [normalise(row.context) for row in rows]
@@ -86,7 +91,7 @@ def hold_out(rows: Sequence[Row], wanted: int, seed: int, unit: Literal["rows", 
     most = max(_LEAST_JOINED, int(_JOINED * share * len(rows)))
     leader = _joined(sizes, [(base[i], base[j], value) for i, j, value in pairs], most, seed)
     names = [leader[key] for key in base]
-    chosen = _chosen(Counter(names), share, seed)
+    chosen = _chosen(Counter(names), share, seed, cap)
     held = {place for place, name in enumerate(names) if name in chosen}
     gone = _across(texts, [(i, j) for i, j, _ in pairs], held)
     kept = [place for place in sorted(held) if place not in gone]
@@ -152,7 +157,7 @@ def _members(base: Sequence[str], leader: Mapping[str, str]) -> Iterator[tuple[s
     return ((key, together[leader[key]]) for key in base)
 
 
-def _chosen(sizes: Mapping[str, int], share: float, seed: int) -> set[str]:
+def _chosen(sizes: Mapping[str, int], share: float, seed: int, cap: float) -> set[str]:
     """The groups drawn below `share`; a few more where that is next to nothing, never more than the cap."""
     total = sum(sizes.values())
     able = sorted((_drawn(key, seed)[1], key) for key, size in sizes.items() if size <= _WHOLE * total or size == 1)
@@ -162,7 +167,7 @@ def _chosen(sizes: Mapping[str, int], share: float, seed: int) -> set[str]:
         enough = count >= _LEAST and len(chosen) >= 2
         if drawn >= share and enough:
             break
-        if count + sizes[key] <= CAP * total:
+        if count + sizes[key] <= cap * total:
             chosen.add(key)
             count += sizes[key]
     return chosen

@@ -2,6 +2,9 @@
 
 For an adapter ΔW = s·B·A (s = α/r, or α/√r) the Frobenius norm needs no ΔW:
 ‖BA‖² = tr(Aᵀ Bᵀ B A) = Σ (BᵀB) ∘ (AAᵀ), two r × r matrices.
+
+DoRA gives each row of W + s·B·A a learnt length m, so ΔW has rows (g - 1)·w + g·s·(BA) with g = m / ‖w + s·(BA)‖.
+Its norm needs ‖w‖², w·(BA) and ‖BA‖² of every row: one product of W with A, at each measurement.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ class Adapter:
         down, up: A of shape (r, in) and B of shape (out, r).
         scale: what BA is multiplied by.
         weight: ‖W‖ of the frozen weight, Frobenius; NaN where it cannot be read.
+        frozen, lengths: of DoRA: the layer that holds W, and m of shape (out,); None of any other.
     """
 
     layer: str
@@ -34,6 +38,8 @@ class Adapter:
     up: Any
     scale: float
     weight: float
+    frozen: Any = None
+    lengths: Any = None
 
 
 def adapters_of(model: Any) -> list[Adapter]:
@@ -53,6 +59,8 @@ def adapters_of(model: Any) -> list[Adapter]:
             up=module.lora_B[adapter].weight,
             scale=float(module.scaling[adapter]),
             weight=size,
+            frozen=module.get_base_layer() if (lengths := _lengths(module, adapter)) is not None else None,
+            lengths=lengths,
         )
         for (name, module, adapter), size in zip(found, sizes, strict=True)
     ]
@@ -65,6 +73,9 @@ def change_norms(adapters: Sequence[Adapter]) -> list[Any]:
     found = []
     with torch.no_grad():
         for block in _blocks(adapters):
+            if adapters[block[0]].lengths is not None:
+                found.append(torch.stack([_dora_norm(torch, adapters[i]) for i in block]))
+                continue
             down = torch.stack([adapters[i].down.detach() for i in block]).float()
             up = torch.stack([adapters[i].up.detach() for i in block]).float()
             grams = (up.transpose(1, 2) @ up) * (down @ down.transpose(1, 2))
@@ -98,6 +109,27 @@ def _active(module: Any) -> list[str]:
     return [name for name in names if getattr(module.lora_A[name], "weight", None) is not None]
 
 
+def _lengths(module: Any, adapter: str) -> Any:
+    """DoRA's learnt lengths of rows; None without them, or where the weight lies the other way round."""
+    held = getattr(module, "lora_magnitude_vector", {})
+    if adapter not in held or getattr(module, "fan_in_fan_out", False):
+        return None
+    return held[adapter].weight
+
+
+def _dora_norm(torch: Any, adapter: Adapter) -> Any:
+    """‖ΔW‖ / s of one DoRA adapter, so that its size comes out as that of the others does."""
+    frozen = _unpacked(torch, adapter.frozen).float()
+    down, up, lengths = (each.detach().float() for each in (adapter.down, adapter.up, adapter.lengths))
+    own = frozen.square().sum(1)
+    across = (up * (frozen @ down.T)).sum(1) * adapter.scale
+    added = ((up @ (down @ down.T)) * up).sum(1) * adapter.scale**2
+    gain = lengths / (own + 2 * across + added).clamp(min=0.0).sqrt()
+    # Summed as changes: as a difference of lengths, a small one would drown in rounding.
+    squares = (gain - 1).square() * own + 2 * gain * (gain - 1) * across + gain.square() * added
+    return squares.sum().clamp(min=0.0).sqrt() / adapter.scale
+
+
 def _plain(weight: Any) -> bool:
     return weight.ndim == 2 and not hasattr(weight, "device_mesh")
 
@@ -105,7 +137,8 @@ def _plain(weight: Any) -> bool:
 def _blocks(adapters: Sequence[Adapter]) -> list[list[int]]:
     groups: dict[Any, list[int]] = {}
     for i, each in enumerate(adapters):
-        groups.setdefault((each.down.shape, each.up.shape, each.down.device, each.down.dtype), []).append(i)
+        shape = (each.down.shape, each.up.shape, each.down.device, each.down.dtype, each.lengths is None)
+        groups.setdefault(shape, []).append(i)
     blocks = []
     for group in groups.values():
         one = adapters[group[0]]
@@ -124,12 +157,15 @@ def _weight_norms(modules: Sequence[Any]) -> list[float]:
 
 
 def _weight_norm(torch: Any, layer: Any) -> Any:
-    weight = layer.weight
-    if hasattr(weight, "device_mesh"):
-        return torch.tensor(math.nan, device=weight.device)
-    if not torch.is_floating_point(weight) or hasattr(weight, "quant_state"):
-        # Packed in four or eight bits: unpacked one layer at a time, once.
-        from peft.utils.integrations import dequantize_module_weight
+    if hasattr(layer.weight, "device_mesh"):
+        return torch.tensor(math.nan, device=layer.weight.device)
+    return torch.linalg.vector_norm(_unpacked(torch, layer).detach(), dtype=torch.float32)
 
-        weight = dequantize_module_weight(layer)
-    return torch.linalg.vector_norm(weight.detach(), dtype=torch.float32)
+
+def _unpacked(torch: Any, layer: Any) -> Any:
+    """A layer's weight; packed in four or eight bits, it is unpacked, one layer at a time."""
+    if torch.is_floating_point(layer.weight) and not hasattr(layer.weight, "quant_state"):
+        return layer.weight
+    from peft.utils.integrations import dequantize_module_weight
+
+    return dequantize_module_weight(layer)

@@ -1,22 +1,36 @@
 """Rows as the model sees them: token ids, and which of them carry loss.
 
-The chat template is the tokenizer's own. Loss is on the answer alone: everything up to the point
-where the assistant begins to speak is context, and what the template writes after the
-end-of-sequence token (a line break, usually) is never asked for.
+The chat template is the tokenizer's own. Loss is on what the assistant says: every answer of a conversation, or the
+last alone. What stands before an answer is context, and what the template writes after the token that ends a turn
+(a line break, usually) is never asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from doneness.core import DataError, tr
 from doneness.data import Row, Span
+from doneness.models.cutting import cut_balanced, cut_end, cut_question, size, without_oldest
+from doneness.models.messages import as_turns
 from doneness.models.offsets import spans_of
+from doneness.models.render import head_ids
+from doneness.models.turns import Chat, Piece
 
-# Stands for an answer while a template is asked where answers go; no template changes letters.
-_MARK = "ANSWERSTANDSHERE"
+MASKED = -100  # the label of a token that carries no loss, in transformers and torch
+
+
+class Answer(NamedTuple):
+    """An answer that carries loss: tokens `begin` to `end` (not included) of the row.
+
+    `ended` says whether the last of them ends the turn; of a cut answer it does not.
+    """
+
+    begin: int
+    end: int
+    ended: bool = True
 
 
 @dataclass(frozen=True)
@@ -25,14 +39,17 @@ class Encoded:
 
     Attributes:
         id: the row's id.
-        ids: all tokens, context then answer.
-        start: index of the first answer token; tokens from here on carry loss.
-        cut: answer tokens that did not fit max_length.
-        spans: which answer tokens belong to each span, counted from `start`, ascending; those that were cut
-            are not among them.
+        ids: all tokens.
+        start: index of the first token that carries loss.
+        cut: tokens that did not fit max_length.
+        spans: which target tokens belong to each span of the last answer, counted among the row's target tokens,
+            ascending; those that were cut are not among them.
         label: the text of the label, where a span of that name is asked for and the answer has one.
         source, turn, cluster: where the row comes from, how many questions its conversation has, and the
             conversation or document it belongs to.
+        several: the answers that carry loss, ascending; empty for the usual one, from `start` to the last token.
+        lost: of the tokens that did not fit, those that would have carried loss.
+        rewritten: earlier answers should carry loss and do not, as the template writes them otherwise in a history.
     """
 
     id: str
@@ -44,100 +61,93 @@ class Encoded:
     source: str | None = None
     turn: int = 1
     cluster: str | None = None
+    several: tuple[Answer, ...] = ()
+    lost: int = 0
+    rewritten: bool = False
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """Every answer that carries loss."""
+        return self.several or (Answer(self.start, len(self.ids), not self.lost),)
 
     @property
     def parts(self) -> dict[str, tuple[int, ...]]:
-        """The spans, and those that every answer has: first, rest and end part its tokens without overlap."""
-        last = self.targets - 1
-        # The end of a cut answer is not there; a lone token is the first.
-        end = (last,) if not self.cut and last > 0 else ()
-        return {**self.spans, "first": (0,), "rest": tuple(range(1, last + 1 - len(end))), "end": end}
+        """The spans, and those that every row has: first, rest and end part its target tokens without overlap.
+
+        First and end are the first token and the end of turn of each answer.
+        """
+        first: list[int] = []
+        rest: list[int] = []
+        end: list[int] = []
+        at = 0
+        for answer in self.answers:
+            last = at + answer.end - answer.begin - 1
+            first.append(at)
+            # The end of a cut answer is not there; a lone token is the first.
+            ended = answer.ended and last > at
+            rest += range(at + 1, last + 1 - ended)
+            end += [last] * ended
+            at = last + 1
+        return {**self.spans, "first": tuple(first), "rest": tuple(rest), "end": tuple(end)}
 
     @property
     def targets(self) -> int:
         """Number of tokens that carry loss."""
-        return len(self.ids) - self.start
+        return sum(answer.end - answer.begin for answer in self.answers)
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """The tokens that carry loss, each in its place; −100 in all others."""
+        found = [MASKED] * len(self.ids)
+        for begin, end, _ in self.answers:
+            found[begin:end] = self.ids[begin:end]
+        return tuple(found)
+
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class EncodedRows:
-    """Rows ready for the model, with what was cut or left out."""
+class EncodedRows(Generic[R]):
+    """Rows ready for the model, with what was cut or left out.
 
-    rows: tuple[Encoded, ...]
+    Attributes:
+        rows: those kept.
+        truncated: how many of them were cut.
+        skipped: how many were left out as too long.
+        cut: tokens cut in all, of which `lost` would have carried loss.
+        rewritten: rows of which the last answer alone is learnt, as the template rewrites earlier ones.
+    """
+
+    rows: tuple[R, ...]
     truncated: int
     skipped: int
+    cut: int = 0
+    lost: int = 0
+    rewritten: int = 0
 
 
-def prompt_ids(tokenizer: Any, turns: Sequence[dict[str, str]]) -> list[int]:
-    """Tokens of a conversation up to the point where the assistant begins to speak."""
-    return _head_ids(tokenizer, _head(tokenizer, turns))
+@dataclass(frozen=True)
+class _Asked:
+    """What a row is made into."""
+
+    limit: int
+    system: str
+    answers: str
+    cut: str
+    spans: Sequence[Span] | None
 
 
-def render(tokenizer: Any, turns: Sequence[dict[str, str]], ask: bool = False) -> str:
-    """The conversation as text, by the tokenizer's chat template, or plainly where it has none.
-
-    Raises:
-        DataError: the template refuses the conversation (some know no system turn).
-    """
-    if tokenizer.chat_template:
-        from jinja2 import TemplateError
-
-        try:
-            return str(tokenizer.apply_chat_template(list(turns), tokenize=False, add_generation_prompt=ask))
-        except TemplateError as error:
-            roles = ", ".join(turn["role"] for turn in turns)
-            raise DataError(tr("models.template_refuses", roles=roles, reason=str(error))) from error
-    lines = [f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns]
-    return "\n".join([*lines, "Assistant: "] if ask else lines)
-
-
-def stop_ids(tokenizer: Any) -> list[int]:
-    """Tokens that end an answer: the end-of-sequence token, and what the template ends a turn with."""
-    question = [{"role": "user", "content": "?"}]
-    whole = render(tokenizer, [*question, {"role": "assistant", "content": _MARK}])
-    _, _, tail = whole.rpartition(_MARK)
-    ends, special_ids = _ids(tokenizer, tail), _special(tokenizer)
-    special = next((i for i in ends if i in special_ids), None)
-    return [*dict.fromkeys(i for i in (special, tokenizer.eos_token_id) if i is not None)]
-
-
-def _head(tokenizer: Any, turns: Sequence[dict[str, str]]) -> str:
-    """The text before the answer, role header included, whether or not the template can ask for it."""
-    head = render(tokenizer, turns, ask=True)
-    if head != render(tokenizer, turns):
-        return head
-    whole = render(tokenizer, [*turns, {"role": "assistant", "content": _MARK}])
-    return whole[: whole.rindex(_MARK)] if _MARK in whole else head
-
-
-def _head_ids(tokenizer: Any, head: str) -> list[int]:
-    """Tokens of the text before the answer; a template writes its own first token, plain text needs it added."""
-    if tokenizer.chat_template:
-        return _ids(tokenizer, head)
-    ids = list(tokenizer(head)["input_ids"])
-    return ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids
-
-
-def _special(tokenizer: Any) -> set[int]:
-    """Ids of all control tokens, those without a name of their own included."""
-    added = getattr(tokenizer, "added_tokens_decoder", {})
-    return {*tokenizer.all_special_ids, *(i for i, token in added.items() if token.special)}
-
-
-def _ids(tokenizer: Any, text: str) -> list[int]:
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-
-def as_turns(row: Row, system: str = "") -> list[dict[str, str]]:
-    """The row's turns with `system` put before them where it has none of its own."""
-    turns = [{"role": t.role, "content": t.content} for t in row.turns]
-    if system and turns[0]["role"] != "system":
-        turns.insert(0, {"role": "system", "content": system})
-    return turns
-
-
-def encode(tokenizer: Any, row: Row, max_length: int, system: str = "", spans: Sequence[Span] | None = None) -> Encoded:
-    """Token ids of one row; the answer's end is cut where the row is longer than `max_length`.
+def encode(
+    tokenizer: Any,
+    row: Row,
+    max_length: int,
+    system: str = "",
+    spans: Sequence[Span] | None = None,
+    answers: str = "all",
+    cut: str = "answer",
+) -> Encoded:
+    """Token ids of one row, cut where it is longer than `max_length`.
 
     Args:
         tokenizer: with its chat template, if it has one.
@@ -145,66 +155,109 @@ def encode(tokenizer: Any, row: Row, max_length: int, system: str = "", spans: S
         max_length: in tokens, chat markup included.
         system: put before a row that has no system turn.
         spans: also find the tokens of these; None for rows that are trained on, which need none.
+        answers: all, or last: which of the assistant's answers carry loss.
+        cut: answer, balanced or prompt: what goes where a row is too long, see `cutting`.
 
     Raises:
         DataError: the template does not put the answer after its prompt, or the prompt alone is too long.
     """
-    turns = as_turns(row, system)
-    head = _head(tokenizer, turns[:-1])
-    whole = render(tokenizer, turns)
-    if not whole.startswith(head):
-        raise DataError(tr("models.template_moves", row=row.id))
-    context = _head_ids(tokenizer, head)
-    answer, text = _answer_ids(tokenizer, whole[len(head) :], row.answer)
-    if len(context) >= max_length:
-        raise DataError(tr("models.prompt_too_long", row=row.id, tokens=len(context), limit=max_length))
-    room = max_length - len(context)
-    encoded = Encoded(row.id, tuple(context + answer[:room]), len(context), max(0, len(answer) - room))
-    return encoded if spans is None else _with_spans(tokenizer, encoded, row, text, spans)
+    return _encode(Chat(tokenizer), row, _Asked(max_length, system, answers, cut, spans))
 
 
-def _with_spans(tokenizer: Any, encoded: Encoded, row: Row, text: str, spans: Sequence[Span]) -> Encoded:
+def _encode(chat: Chat, row: Row, asked: _Asked) -> Encoded:
+    turns = as_turns(row, asked.system, chat.known)
+    # LLaMA-Factory shortens turn by turn also where the last answer alone is learnt.
+    every = asked.answers == "all" or asked.cut == "balanced"
+    whole, moved = chat.pieces(turns, row.tools, every, row.id)
+    if asked.answers == "last":
+        whole = [*(replace(piece, loss=False) for piece in whole[:-1]), whole[-1]]
+    if not any(piece.loss for piece in whole):
+        raise DataError(tr("models.nothing_to_learn", row=row.id))
+    kept = whole
+    if size(whole) > asked.limit:
+        kept = _cut(chat, row, whole, turns, asked)
+    # What follows the last token that carries loss teaches nothing.
+    while kept and not (kept[-1].loss and kept[-1].answer):
+        kept = kept[:-1]
+    if not kept:
+        tokens = len(whole[0].context)
+        raise DataError(tr("models.prompt_too_long", row=row.id, tokens=tokens, limit=asked.limit))
+    lost = _loss(whole) - _loss(kept)
+    encoded = replace(_joined(row.id, kept, lost), cut=size(whole) - size(kept))
+    encoded = replace(encoded, rewritten=moved and asked.answers == "all")
+    return encoded if asked.spans is None else _with_spans(chat.tokenizer, encoded, row, whole[-1], kept, asked.spans)
+
+
+def _cut(chat: Chat, row: Row, pieces: list[Piece], turns: Sequence[Mapping[str, Any]], asked: _Asked) -> list[Piece]:
+    """What stays of a row that is too long."""
+    if asked.cut == "balanced":
+        return cut_balanced(pieces, asked.limit, newest=asked.answers == "last")
+    if asked.cut == "answer":
+        return cut_end(pieces, asked.limit)
+    while size(pieces) > asked.limit and (fewer := without_oldest(turns)) is not None:
+        turns = fewer
+        pieces, _ = chat.pieces(turns, row.tools, len(pieces) > 1, row.id)
+        if asked.answers == "last":
+            pieces = [*(replace(piece, loss=False) for piece in pieces[:-1]), pieces[-1]]
+    if size(pieces) <= asked.limit:
+        return pieces
+    question = next((turn["content"].strip() for turn in turns if turn["role"] == "user"), "")
+    first = pieces[0]
+    place = first.before.find(question)
+    begin, end = (_shared(chat.tokenizer, first, at) for at in (max(place, 0), max(place, 0) + len(question)))
+    return cut_question(pieces, asked.limit, begin, end if place >= 0 else begin)
+
+
+def _shared(tokenizer: Any, piece: Piece, at: int) -> int:
+    """How many of the tokens before an answer stand before character `at`."""
+    count = 0
+    for one, other in zip(head_ids(tokenizer, piece.before[:at]), piece.context, strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def _loss(pieces: Sequence[Piece]) -> int:
+    return sum(len(piece.answer) for piece in pieces if piece.loss)
+
+
+def _joined(name: str, pieces: Sequence[Piece], lost: int) -> Encoded:
+    ids: list[int] = []
+    answers: list[Answer] = []
+    for piece in pieces:
+        ids += piece.context
+        if piece.loss and piece.answer:
+            answers.append(Answer(len(ids), len(ids) + len(piece.answer), piece.ended))
+        ids += piece.answer
+    usual = len(answers) == 1 and answers[0].ended != bool(lost)
+    return Encoded(name, tuple(ids), answers[0].begin, lost=lost, several=() if usual else tuple(answers))
+
+
+def _with_spans(
+    tokenizer: Any, encoded: Encoded, row: Row, last: Piece, kept: Sequence[Piece], spans: Sequence[Span]
+) -> Encoded:
     """The row with its spans, and with what it belongs to."""
     said = row.answer.strip()
-    place = text.rfind(said)
+    place = last.text.rfind(said)
     # A template that rewrites the answer (some set reasoning apart) is searched as it was written.
-    answer, begin = (said, place) if place >= 0 else (text, 0)
+    answer, begin = (said, place) if place >= 0 else (last.text, 0)
     ranges = {span.name: span.find(answer, row.label) for span in spans}
     moved = {name: [(begin + a, begin + b) for a, b in found] for name, found in ranges.items()}
-    # The end of the turn is nobody's, also where what was searched holds it.
-    spoken = encoded.ids[encoded.start :] if encoded.cut else encoded.ids[encoded.start : -1]
+    there = kept[-1].text == last.text and last.answer[: len(kept[-1].answer)] == kept[-1].answer
+    # The end of the turn is nobody's, also where what was searched holds it; of an answer cut away nothing is left.
+    spoken = (kept[-1].answer[:-1] if kept[-1].ended else kept[-1].answer) if there else ()
+    before = encoded.targets - len(kept[-1].answer)
+    found = spans_of(tokenizer, last.text, spoken, moved)
     label = ranges.get("label", ())
     return replace(
         encoded,
-        spans=spans_of(tokenizer, text, spoken, moved),
+        spans={name: tuple(before + k for k in places) for name, places in found.items()},
         label=" ".join(answer[a:b] for a, b in label).strip() if label else None,
         source=row.source,
         turn=sum(turn.role == "user" for turn in row.turns),
         cluster=row.cluster,
     )
-
-
-def _answer_ids(tokenizer: Any, rest: str, said: str) -> tuple[list[int], str]:
-    """Tokens that carry loss (what was said, and the one token that ends the turn), and the text they were made of.
-
-    Tokenized apart from the prompt, so that the first answer token never merges with the prompt's
-    last: at generation time the model meets exactly these prompt tokens.
-    """
-    place = rest.rfind(said.strip())
-    if place < 0:
-        # The template rewrote the answer; its last control token is the end that it writes.
-        ids, special_ids = _ids(tokenizer, rest), _special(tokenizer)
-        last = next((k for k in reversed(range(len(ids))) if ids[k] in special_ids), None)
-        return ([*ids, tokenizer.eos_token_id] if last is None else ids[: last + 1]), rest
-    end = place + len(said.strip())
-    tail, special_ids = _ids(tokenizer, rest[end:]), _special(tokenizer)
-    special = next((k for k, i in enumerate(tail) if i in special_ids), None)
-    if special is None:
-        return [*_ids(tokenizer, rest[:end]), tokenizer.eos_token_id], rest[:end]
-    # Tokenized together up to and with the end, as the template writes them.
-    whole = _ids(tokenizer, rest)
-    extra = len(tail) - special - 1
-    return (whole[: len(whole) - extra] if extra else whole), rest
 
 
 def encode_rows(
@@ -214,16 +267,19 @@ def encode_rows(
     system: str = "",
     on_long: str = "truncate",
     spans: Sequence[Span] | None = None,
-) -> EncodedRows:
-    """Token ids of all rows; `on_long` is truncate, skip or refuse, `spans` as for `encode`.
+    answers: str = "all",
+    cut: str = "answer",
+) -> EncodedRows[Encoded]:
+    """Token ids of all rows; `on_long` is truncate, skip or refuse, the rest as for `encode`.
 
     Raises:
         DataError: `on_long` is refuse and a row is too long, or no row is left.
     """
+    chat, asked = Chat(tokenizer), _Asked(max_length, system, answers, cut, spans)
     kept: list[Encoded] = []
     truncated = skipped = 0
     for row in rows:
-        encoded = _encode_or_skip(tokenizer, row, max_length, system, on_long, spans)
+        encoded = _encode_or_skip(chat, row, asked, on_long)
         if encoded is None or (encoded.cut and on_long == "skip"):
             skipped += 1
             continue
@@ -237,14 +293,13 @@ def encode_rows(
     for span in spans or ():
         if not any(encoded.spans.get(span.name) for encoded in kept):
             raise DataError(tr("models.span_cut", name=span.name))
-    return EncodedRows(tuple(kept), truncated, skipped)
+    gone = (sum(row.cut for row in kept), sum(row.lost for row in kept))
+    return EncodedRows(tuple(kept), truncated, skipped, *gone, rewritten=sum(row.rewritten for row in kept))
 
 
-def _encode_or_skip(
-    tokenizer: Any, row: Row, max_length: int, system: str, on_long: str, spans: Sequence[Span] | None
-) -> Encoded | None:
+def _encode_or_skip(chat: Chat, row: Row, asked: _Asked, on_long: str) -> Encoded | None:
     try:
-        return encode(tokenizer, row, max_length, system, spans)
+        return _encode(chat, row, asked)
     except DataError:
         if on_long == "skip":
             return None

@@ -6,9 +6,7 @@ it, but refuses to save a model that it believes to be quantised, so that belief
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
-import io
 import os
 import shutil
 from pathlib import Path
@@ -37,9 +35,7 @@ def demo_model(cache: Path | None = None) -> Path:
     folder = (cache or cache_folder()) / NAME
     if (folder / "config.json").is_file():
         return folder
-    # The GGUF reader draws a progress bar that no setting switches off.
-    with contextlib.redirect_stderr(io.StringIO()):
-        loaded = load_model(str(_gguf()), dtype="float32", device="cpu")
+    loaded = load_model(str(_gguf()), dtype="float32", device="cpu")
     # Written beside its place and renamed, so that an interrupted conversion leaves nothing that looks whole.
     partial = folder.with_name(f".{NAME}.{os.getpid()}")
     with disk_faults(folder):

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from doneness.models.chat import stop_ids
 from doneness.models.imports import require
+from doneness.models.render import stop_ids
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,9 @@ _BLOCK = 16 * 1024 * 1024
 _VOCABULARY = 1 << 18  # where a model does not tell the size of its own
 
 
-def target_losses(model: Any, inputs: Mapping[str, Any], row: Any, place: Any, wanted: Any) -> NDArray[np.float64]:
+def target_losses(
+    model: Any, inputs: Mapping[str, Any], row: Any, place: Any, wanted: Any, first: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
     """Cross-entropy in nats, in float32, of chosen tokens; shape (n,).
 
     Call without gradients, the model in evaluation mode.
@@ -37,20 +39,21 @@ def target_losses(model: Any, inputs: Mapping[str, Any], row: Any, place: Any, w
         inputs: what it is called with, without labels; `input_ids` of shape (rows, length).
         row, place: where each token is predicted, one place before its own; tensors of shape (n,), whole numbers.
         wanted: the tokens; shape (n,).
+        first: filled with whether each is the model's first choice there; shape (n,).
     """
     torch = require("torch")
     base, body = _parts(model)
     if not len(wanted):
         return np.zeros(0)
     if body is not None:
-        found = _by_block(torch, model, body, _Chosen(inputs, row, place, wanted), _block(base))
+        found = _by_block(torch, model, body, _Chosen(inputs, row, place, wanted, first), _block(base))
         if found is not None:
             return found
     length = inputs["input_ids"].shape[1]
     # Counted from the end: then it does not matter whether virtual tokens stand before the row's own.
     more = {"logits_to_keep": int(length - place.min())} if _keeps(base) else {}
     logits = model(**inputs, **more).logits
-    return _entropies(torch, logits[row, place + logits.shape[1] - length], wanted)
+    return _entropies(torch, logits[row, place + logits.shape[1] - length], wanted, first)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +62,7 @@ class _Chosen:
     row: Any
     place: Any
     wanted: Any
+    first: NDArray[np.bool_] | None
 
 
 class _StandIn:
@@ -104,7 +108,8 @@ def _by_block(torch: Any, model: Any, body: Any, chosen: _Chosen, size: int) -> 
             wanted = chosen.wanted[stand_in.cut]
             if not stand_in.able or stand_in.calls != number or tuple(logits.shape[:2]) != (1, len(wanted)):
                 return None
-            found[stand_in.cut] = _entropies(torch, logits[0], wanted)
+            first = None if chosen.first is None else chosen.first[stand_in.cut]
+            found[stand_in.cut] = _entropies(torch, logits[0], wanted, first)
             del logits  # before the next block's are there
     return found
 
@@ -153,6 +158,8 @@ def _keeps(base: Any) -> bool:
     return "logits_to_keep" in inspect.signature(base.forward).parameters
 
 
-def _entropies(torch: Any, logits: Any, wanted: Any) -> NDArray[np.float64]:
+def _entropies(torch: Any, logits: Any, wanted: Any, first: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+    if first is not None:
+        first[:] = (logits.argmax(dim=-1) == wanted.to(logits.device)).cpu().numpy()
     losses = torch.nn.functional.cross_entropy(logits.float(), wanted.to(logits.device), reduction="none")
     return np.asarray(losses.double().cpu().numpy(), dtype=np.float64)

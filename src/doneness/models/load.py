@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from doneness.core import DonenessError, tr
 from doneness.models.imports import quiet_libraries, require
+from doneness.models.quantize import Quantization, prepared, quantized_arguments
 
 
 @dataclass(frozen=True)
@@ -20,34 +24,55 @@ class LoadedModel:
     path: str
 
 
-def load_model(path: str, dtype: str = "auto", device: str = "auto") -> LoadedModel:
+def load_model(
+    path: str,
+    dtype: str = "auto",
+    device: str = "auto",
+    quantization: Quantization | None = None,
+    scores: int | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> LoadedModel:
     """Load weights and tokenizer.
 
     Args:
         path: folder in Hugging Face format, a .gguf file, or a hub name.
         dtype: auto, float32, bfloat16 or float16.
         device: auto, cpu, cuda or cuda:N.
+        quantization: of the linear layers; the model is then frozen, for adapters over it.
+        scores: seed of an output layer that gives a row one number, in place of the one that predicts tokens; None
+            leaves that.
+        more: further words for transformers: attn_implementation, trust_remote_code.
 
     Raises:
         DonenessError: nothing there, or not loadable; says what was tried.
+        MissingExtraError: what quantises is not installed.
     """
     torch, transformers = require("torch"), require("transformers")
     quiet_libraries()
     where = pick_device(device)
     source, extra = _source(path)
+    extra |= more or {}
+    packing = quantized_arguments(quantization, pick_dtype(dtype, where), where) if quantization else {}
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, **extra)
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            source, dtype=getattr(torch, pick_dtype(dtype, where)), **extra
-        )
-    except (OSError, ValueError, KeyError) as error:
+        kind = transformers.AutoModelForCausalLM
+        if scores is not None:
+            torch.manual_seed(scores)
+            kind, extra = transformers.AutoModelForSequenceClassification, {**extra, "num_labels": 1}
+        # The GGUF reader draws a progress bar that no setting switches off.
+        with contextlib.redirect_stderr(io.StringIO()) if "gguf_file" in extra else contextlib.nullcontext():
+            model = kind.from_pretrained(source, dtype=getattr(torch, pick_dtype(dtype, where)), **extra, **packing)
+    except (OSError, ValueError, KeyError, ImportError) as error:
         reason = " ".join(str(error).split())[:300]
         raise DonenessError(tr("models.not_loadable", path=path, reason=reason)) from error
     if extra.get("gguf_file"):
         _unmark(model)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return LoadedModel(model.to(where), tokenizer, path)
+    if scores is not None:
+        # By it such a model finds the end of a row.
+        model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
+    return LoadedModel(prepared(model) if quantization else model.to(where), tokenizer, path)
 
 
 def _unmark(model: Any) -> None:

@@ -35,6 +35,7 @@ def example_losses(
     step: int,
     batch_size: int = 16,
     progress: Callable[[int], None] | None = None,
+    exact: NDArray[np.bool_] | None = None,
 ) -> ExampleLosses:
     """Score every row with the model as it stands; shapes (n,), n = len(rows).
 
@@ -44,6 +45,8 @@ def example_losses(
         step: recorded with the result.
         batch_size: rows per forward pass at most.
         progress: called with the number of rows done.
+        exact: filled with whether all target tokens of a row are the model's first choices, that is whether it would
+            say them word for word when asked for its likeliest answer; shape (n,).
     """
     torch = require("torch")
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
@@ -57,10 +60,15 @@ def example_losses(
         with torch.inference_mode():
             done = 0
             for batch in _batches(rows, order, batch_size, int(model.config.vocab_size)):
-                for i, each in zip(batch, _batch_losses(torch, model, [rows[i] for i in batch]), strict=True):
+                asked = [rows[i] for i in batch]
+                first = None if exact is None else np.zeros(sum(row.targets for row in asked), dtype=np.bool_)
+                for i, each in zip(batch, _batch_losses(torch, model, asked, first), strict=True):
                     nll[i] = each.sum()
                     for name, places in parts[i].items():
                         by_span[name][i] = each[list(places)].sum()
+                if exact is not None and first is not None:
+                    ends = np.cumsum([row.targets for row in asked])[:-1]
+                    exact[batch] = [bool(each.all()) for each in np.split(first, ends)]
                 done += len(batch)
                 if progress:
                     progress(done)
@@ -134,8 +142,10 @@ def _batches(rows: Sequence[Encoded], order: list[int], size: int, vocab: int) -
     return [*batches, current] if current else batches
 
 
-def _batch_losses(torch: Any, model: Any, rows: Sequence[Encoded]) -> list[NDArray[np.float64]]:
-    """The loss of every target token, row by row."""
+def _batch_losses(
+    torch: Any, model: Any, rows: Sequence[Encoded], first: NDArray[np.bool_] | None = None
+) -> list[NDArray[np.float64]]:
+    """The loss of every target token, row by row; `first` as for `target_losses`."""
     device = next(model.parameters()).device
     width = max(len(r.ids) for r in rows)
     ids = torch.zeros((len(rows), width), dtype=torch.long)
@@ -144,11 +154,11 @@ def _batch_losses(torch: Any, model: Any, rows: Sequence[Encoded]) -> list[NDArr
     for i, row in enumerate(rows):
         ids[i, : len(row.ids)] = torch.tensor(row.ids)
         mask[i, : len(row.ids)] = 1
-        labels[i, row.start : len(row.ids)] = torch.tensor(row.ids[row.start :])
+        labels[i, : len(row.ids)] = torch.tensor(row.labels)
     # The token at position t is predicted by the logits at t − 1.
     row, place = (labels[:, 1:] != -100).nonzero(as_tuple=True)
     inputs = {"input_ids": ids.to(device), "attention_mask": mask.to(device), "use_cache": False}
     wanted = labels[row, place + 1]
-    found = target_losses(model, inputs, row.to(device), place.to(device), wanted.to(device))
+    found = target_losses(model, inputs, row.to(device), place.to(device), wanted.to(device), first)
     # Targets stand row after row.
     return np.split(found, np.cumsum([r.targets for r in rows])[:-1])

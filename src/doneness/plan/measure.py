@@ -9,7 +9,9 @@ from typing import Any
 from doneness.plan.time import Rate
 
 
-def measure_rate(model: Any, batches: Sequence[Sequence[Sequence[int]]], starts: Sequence[Sequence[int]]) -> Rate:
+def measure_rate(
+    model: Any, batches: Sequence[Sequence[Sequence[int]]], labels: Sequence[Sequence[Sequence[int]]]
+) -> Rate:
     """Tokens a second, padding included, of forward and backward on real micro-batches.
 
     The first batch warms up and is not counted. Gradients are dropped; weights do not move.
@@ -17,14 +19,14 @@ def measure_rate(model: Any, batches: Sequence[Sequence[Sequence[int]]], starts:
     Args:
         model: as it will be trained, adapters included.
         batches: token ids of the rows of each micro-batch; at least two batches.
-        starts: for each row the index from which tokens carry loss.
+        labels: of each row the tokens that carry loss in their places, −100 in all others.
 
     Raises:
         ValueError: fewer than two batches.
     """
     if len(batches) < 2:
         raise ValueError(f"at least two micro-batches are needed, got {len(batches)}")
-    rates = [_one(model, rows, begins) for rows, begins in zip(batches, starts, strict=True)][1:]
+    rates = [_one(model, rows, told) for rows, told in zip(batches, labels, strict=True)][1:]
     model.zero_grad(set_to_none=True)
     rates.sort()
     middle = rates[len(rates) // 2]
@@ -32,7 +34,7 @@ def measure_rate(model: Any, batches: Sequence[Sequence[Sequence[int]]], starts:
     return Rate(rates[0] / 1.2, middle, rates[-1] * 1.2)
 
 
-def _one(model: Any, rows: Sequence[Sequence[int]], begins: Sequence[int]) -> float:
+def _one(model: Any, rows: Sequence[Sequence[int]], told: Sequence[Sequence[int]]) -> float:
     import torch
 
     device = next(model.parameters()).device
@@ -40,10 +42,10 @@ def _one(model: Any, rows: Sequence[Sequence[int]], begins: Sequence[int]) -> fl
     ids = torch.zeros((len(rows), width), dtype=torch.long)
     mask = torch.zeros((len(rows), width), dtype=torch.long)
     labels = torch.full((len(rows), width), -100, dtype=torch.long)
-    for i, (row, begin) in enumerate(zip(rows, begins, strict=True)):
+    for i, (row, aims) in enumerate(zip(rows, told, strict=True)):
         ids[i, : len(row)] = torch.tensor(list(row))
         mask[i, : len(row)] = 1
-        labels[i, begin : len(row)] = ids[i, begin : len(row)]
+        labels[i, : len(row)] = torch.tensor(list(aims))
     started = time.perf_counter()
     out = model(input_ids=ids.to(device), attention_mask=mask.to(device), labels=labels.to(device), use_cache=False)
     out.loss.backward()

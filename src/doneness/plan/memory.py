@@ -49,6 +49,9 @@ class Setup:
         checkpointing: gradient checkpointing of whole layers.
         optimizer: adamw, adamw_8bit, adafactor, sgd or momentum.
         double_quant: quantise the scales of NF4 too.
+        bits: of qlora's linear maps, 4 or 8.
+        layers: full only: how many layers are trained; 0 trains everything.
+        whole: parameters that are trained whole beside the adapters or layers, such as an embedding.
         device: cuda adds the driver's context, cpu that of Python with its libraries.
     """
 
@@ -62,6 +65,9 @@ class Setup:
     optimizer: str = "adamw"
     double_quant: bool = False
     device: Literal["cuda", "cpu"] = "cuda"
+    bits: int = 4
+    layers: int = 0
+    whole: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +97,17 @@ def estimate_memory(shape: ModelShape, setup: Setup) -> Memory:
     """
     _validate(setup)
     full = setup.method == "full"
-    trainable = shape.parameters if full else shape.lora_parameters(setup.rank, setup.targets)
+    trainable = _of_layers(shape, setup.layers) if full else shape.lora_parameters(setup.rank, setup.targets)
     # Adapters are trained in single precision, whatever the base is kept in.
     precision = setup.dtype if full else "fp32"
     tokens = float(setup.micro_batch * setup.seq)
     items = {
-        "weights": _weights(shape, setup),
+        # What adapters are saved with is a copy beside the frozen original.
+        "weights": _weights(shape, setup) + (0.0 if full else _WEIGHT[setup.dtype] * setup.whole),
         "adapters": 0.0 if full else 4.0 * trainable,
-        "gradients": _GRADIENT[precision] * trainable,
-        "optimizer": _optimizer(setup.optimizer, precision) * trainable,
+        "gradients": _GRADIENT[precision] * trainable + _GRADIENT[setup.dtype] * setup.whole,
+        "optimizer": _optimizer(setup.optimizer, precision) * trainable
+        + _optimizer(setup.optimizer, setup.dtype) * setup.whole,
         "activations": tokens * _activations(shape, setup),
         "logits": tokens * 12.0 * shape.vocab,
         "context": _CONTEXT[setup.device],
@@ -108,18 +116,33 @@ def estimate_memory(shape: ModelShape, setup: Setup) -> Memory:
     # The smallest of the common implementations keeps ten bytes a logit instead of twelve.
     low = total - tokens * 2.0 * shape.vocab
     high = total if setup.checkpointing else total + (_UNTESTED - 1) * items["activations"]
-    return Memory(items, total, low, high * _MARGIN * _FRAGMENTATION, trainable)
+    return Memory(items, total, low, high * _MARGIN * _FRAGMENTATION, trainable + setup.whole)
+
+
+def _of_layers(shape: ModelShape, layers: int) -> int:
+    """Parameters of so many layers; of the whole model for 0."""
+    if not layers:
+        return shape.parameters
+    each = (shape.linear_parameters + shape.small_parameters - shape.hidden) // shape.layers
+    return each * min(layers, shape.layers)
 
 
 def _weights(shape: ModelShape, setup: Setup) -> float:
     if setup.method == "qlora":
         # Preparation for k-bit training keeps everything but the linear maps in single precision.
         kept = shape.embedding_parameters + shape.small_parameters
-        return (_NF4_DOUBLE if setup.double_quant else _NF4) * shape.linear_parameters + 4.0 * kept
+        return _linear_bytes(setup) * shape.linear_parameters + 4.0 * kept
     if setup.method == "lora" and setup.dtype == "amp":
         # Frozen weights need no master copy; the cast copies live for one layer at a time.
         return 4.0 * shape.parameters
     return _WEIGHT[setup.dtype] * shape.parameters
+
+
+def _linear_bytes(setup: Setup) -> float:
+    """Bytes of one quantised weight."""
+    if setup.bits == 8:
+        return 1.0
+    return _NF4_DOUBLE if setup.double_quant else _NF4
 
 
 def _optimizer(name: str, precision: str) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from doneness.core import StorageError, disk_faults, tr
 
 FILE = "journal.lock"
 _TAKEN = (errno.EACCES, errno.EAGAIN)
+_TRIES, _PAUSE = 100, 0.1  # for a holder that is dead
 
 
 @dataclass
@@ -77,18 +79,36 @@ def _take(fd: int, folder: Path) -> None:
         return
     import fcntl
 
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in _TAKEN:
-            return
-        holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "?"
-        raise StorageError(tr("errors.folder_taken", path=str(folder), pid=holder)) from error
+    for patience in range(_TRIES, -1, -1):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                return
+            holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
+            # A worker that was just being forked when its trainer was killed lets go as soon as it runs.
+            if not patience or _lives(holder):
+                raise StorageError(tr("errors.folder_taken", path=str(folder), pid=holder or "?")) from error
+        time.sleep(_PAUSE)
     # The lock is the open file's, which a fork shares: a child lets go of it.
     os.register_at_fork(after_in_child=lambda: _let_go(fd))
     with disk_faults(folder / FILE):
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+
+
+def _lives(holder: str) -> bool:
+    """Whether the process of that number is still there; of none at all nothing is known, so it may be."""
+    if not holder.isdigit():
+        return True
+    try:
+        os.kill(int(holder), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _let_go(fd: int) -> None:

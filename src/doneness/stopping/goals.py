@@ -2,7 +2,7 @@
 
 Fidelity: the reference answers are to be met closely (strict legal or medical wording). A flat evaluation loss is
 then no reason to stop while the train loss still falls, as long as nothing shows memorising or overfitting.
-Target: a stated loss is enough, whatever more could be had, and however high it is.
+Target: a stated loss, or a measured behaviour, is enough, whatever more could be had, and however high the loss is.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from doneness.config.target import Target
 from doneness.core import Diagnosis, Message, Status, say
 from doneness.curves import t_quantile, theil_sen
 from doneness.diagnose import Case, Params
@@ -36,6 +37,26 @@ def still_closing(run: Run, found: Diagnosis) -> Message | None:
         return None
     level = abs(float(np.median(loss[late]))) or 1.0
     return say("stopping.goal.closing", fall=-slope.slope * 100.0 / level, rows=int(late.sum()))
+
+
+def met(run: Run, target: Target) -> Message | None:
+    """That a measured behaviour is there at two evaluations in a row; None where it is not, or was never measured.
+
+    Args:
+        run: the run so far.
+        target: which metric, and where it is to come.
+    """
+    series, evals = run.series.get(f"eval/{target.name}"), run.evals
+    if series is None or evals is None or series.step.size < 2:
+        return None
+    # Measured at the last evaluation; what the base model can do is no goal reached by training.
+    if series.step[-1] != evals.step[-1] or series.step[-2] == 0:
+        return None
+    before, now = (float(value) for value in series.value[-2:])
+    if not (target.met(before) and target.met(now)):
+        return None
+    key = "rising" if target.rising else "falling"
+    return say(f"stopping.goal.met_{key}", name=target.name, value=now, before=before, target=target.value)
 
 
 def reached(run: Run, params: Params, span: str, target: float) -> Message | None:

@@ -27,48 +27,53 @@ def steps_per_epoch(recipe: Recipe, rows: int) -> int:
     return math.ceil(batches / (recipe.optimizer.batch_size // recipe.optimizer.micro_batch))
 
 
-def training_arguments(recipe: Recipe, folder: Path, steps: int, device: str) -> Any:
-    """An SFTConfig that trains exactly what the recipe says and nothing else."""
-    from trl import SFTConfig
+def warmup_steps(recipe: Recipe, steps: int) -> int:
+    """Steps over which the rate rises, told as such or as a share of all `steps`."""
+    return recipe.schedule.warmup_steps or math.ceil(recipe.schedule.warmup_share * steps)
 
+
+def common_arguments(recipe: Recipe, folder: Path, steps: int, device: str) -> dict[str, Any]:
+    """What every stage's configuration has, so that it trains exactly what the recipe says and nothing else."""
     optimizer, schedule = recipe.optimizer, recipe.schedule
     dtype = pick_dtype(recipe.model.dtype, device)
     scheduler_kwargs: dict[str, Any] = {}
     if schedule.kind == "wsd":
         decay = max(1, round(schedule.decay_share * steps))
         scheduler_kwargs = {"num_decay_steps": decay, "min_lr_ratio": 0.0, "decay_type": "linear"}
-    return SFTConfig(
-        output_dir=str(folder),
-        max_steps=steps,
-        per_device_train_batch_size=optimizer.micro_batch,
-        gradient_accumulation_steps=optimizer.batch_size // optimizer.micro_batch,
-        learning_rate=optimizer.learning_rate,
-        weight_decay=optimizer.weight_decay,
-        max_grad_norm=optimizer.max_grad_norm,
-        optim=optimizer.name,
-        lr_scheduler_type=_SCHEDULES[schedule.kind],
-        lr_scheduler_kwargs=scheduler_kwargs,
-        warmup_steps=schedule.warmup_steps,
-        **({"gradient_checkpointing": True} if optimizer.gradient_checkpointing else {}),
-        seed=recipe.run.seed,
-        data_seed=recipe.run.seed,
-        bf16=dtype == "bfloat16" and device.startswith("cuda"),
-        fp16=dtype == "float16",
-        use_cpu=device == "cpu",
-        logging_steps=1,
-        logging_nan_inf_filter=False,  # a NaN must be seen as one
-        eval_strategy="no",  # the callback asks for evaluations and checkpoints, step by step
-        save_strategy="no",
-        report_to=list(recipe.report.trackers) or "none",
-        run_name=_session_name(folder) if recipe.report.trackers else None,
-        disable_tqdm=True,
-        dataloader_num_workers=0,
-        dataloader_pin_memory=device != "cpu",
-        remove_unused_columns=False,
-        max_length=None,
-        dataset_kwargs={"skip_prepare_dataset": True},
-        restore_callback_states_from_checkpoint=False,
-    )
+    return {
+        "output_dir": str(folder),
+        "max_steps": steps,
+        "per_device_train_batch_size": optimizer.micro_batch,
+        "gradient_accumulation_steps": optimizer.batch_size // optimizer.micro_batch,
+        "learning_rate": optimizer.learning_rate,
+        "weight_decay": optimizer.weight_decay,
+        "adam_beta1": optimizer.beta1,
+        "adam_beta2": optimizer.beta2,
+        "adam_epsilon": optimizer.epsilon,
+        "max_grad_norm": optimizer.max_grad_norm,
+        "optim": optimizer.name,
+        "lr_scheduler_type": _SCHEDULES[schedule.kind],
+        "lr_scheduler_kwargs": scheduler_kwargs,
+        "warmup_steps": warmup_steps(recipe, steps),
+        "gradient_checkpointing": optimizer.gradient_checkpointing,
+        "seed": recipe.run.seed,
+        "data_seed": recipe.run.seed,
+        "bf16": dtype == "bfloat16" and device.startswith("cuda"),
+        "fp16": dtype == "float16",
+        "use_cpu": device == "cpu",
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,  # a NaN must be seen as one
+        "eval_strategy": "no",  # the callback asks for evaluations and checkpoints, step by step
+        "save_strategy": "no",
+        "report_to": list(recipe.report.trackers) or "none",
+        "run_name": _session_name(folder) if recipe.report.trackers else None,
+        "disable_tqdm": True,
+        "dataloader_num_workers": 0,
+        "dataloader_pin_memory": device != "cpu",
+        "remove_unused_columns": False,
+        "train_sampling_strategy": "group_by_length" if recipe.data.group_by_length else "random",
+        "restore_callback_states_from_checkpoint": False,
+    }
 
 
 def _session_name(folder: Path) -> str | None:

@@ -24,6 +24,9 @@ from doneness.stopping.tracked import of_decision, of_evaluation
 from doneness.train.keeping import rotate
 from doneness.train.resume import sizes
 
+# What preference stages and reward models log beside the loss, by TRL's names.
+_OF_PAIRS = ("rewards/", "logps/", "kl", "nll_loss", "accuracy", "margin", "min_reward", "mean_reward", "max_reward")
+
 
 class Watcher(Protocol):
     """Whoever wants to see the run as it goes; every method is told after the journal."""
@@ -116,7 +119,8 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
             "learning_rate": logs["learning_rate"],
             **self.position(state),
         }
-        self.recorder.write("train", state.global_step, **data)
+        pairs = {name: value for name, value in logs.items() if name.startswith(_OF_PAIRS)}
+        self.recorder.write("train", state.global_step, **data, **({"metrics": pairs} if pairs else {}))
         self.watcher.trained({"step": state.global_step, **data})
         spent = self.budget.spent(data["targets"], data["tokens"], data["time"]) if self.budget else None
         if spent is None or self.cooldown is not None or not self.plan.obey:

@@ -12,6 +12,8 @@ from doneness.runs.journal import number
 from doneness.runs.recorder import Recorder
 
 ROWS = "rows"  # the batch's column of row numbers
+LENGTH = "length"  # the column by which transformers groups rows of like length
+_APART = (ROWS, LENGTH)
 
 
 class WithRows:
@@ -23,7 +25,7 @@ class WithRows:
     def __call__(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
         """The batch of `examples`."""
         rows = [int(each[ROWS]) for each in examples]
-        return {**self.collate([{k: v for k, v in each.items() if k != ROWS} for each in examples]), ROWS: rows}
+        return {**self.collate([{k: v for k, v in each.items() if k not in _APART} for each in examples]), ROWS: rows}
 
 
 class HealthCallback(TrainerCallback):  # type: ignore[misc]

@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from doneness.config import Recipe
+from doneness.config import Recipe, bits_of
 from doneness.core import Action, StopDecision, disk_faults, tr
-from doneness.models import EncodedRows, LoadedModel, example_losses, label_entropy, pick_device
+from doneness.models import EncodedRows, LoadedModel, label_entropy, pick_device
 from doneness.models.reporters import shield
-from doneness.runs import ExampleLosses, Recorder, save_examples
+from doneness.runs import Recorder, save_examples
 from doneness.runs.groups import means
 from doneness.stopping import StopRule
 from doneness.stopping.cooldown import cooldown_of, ends_at_once
-from doneness.train.arguments import steps_per_epoch, total_steps, training_arguments
+from doneness.train.arguments import common_arguments, steps_per_epoch, total_steps, warmup_steps
 from doneness.train.callback import Plan, StepCallback, Watcher
-from doneness.train.health import ROWS, HealthCallback, WithRows
+from doneness.train.health import LENGTH, ROWS, HealthCallback, WithRows
 from doneness.train.keeping import GIGABYTE, sweep
-from doneness.train.method import trainable
+from doneness.train.method import trainable, trainable_tensors
+from doneness.train.packing import keeps_apart
 from doneness.train.resume import data_hash, resume_point
 from doneness.train.spacing import evaluation_steps
+from doneness.train.stages import PREFERENCES, Scored, stage_of
 
 
 @dataclass(frozen=True)
 class TrainingRows:
     """Encoded rows: what the model learns from, and what it is judged on (possibly nothing).
 
-    `held_out` says how the latter were held out of the training file, where they were.
+    `held_out` says how the latter were held out of the training file, where they were; `packed` whether rows of a
+    forward pass lie end to end.
     """
 
-    train: EncodedRows
-    eval: EncodedRows | None
+    train: EncodedRows[Any]
+    eval: EncodedRows[Any] | None
     held_out: Mapping[str, Any] | None = None
+    packed: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ def train(
         KeyboardInterrupt: Ctrl-C or SIGTERM; everything up to the step at hand is saved.
         StorageError: the disk is full; the checkpoints before are kept.
     """
+    rows = _laid_out(recipe, rows, loaded)
     folder = Path(recipe.run.folder)
     recorder = Recorder(folder)
     try:
@@ -130,6 +136,12 @@ def _train(
     return result
 
 
+def _laid_out(recipe: Recipe, rows: TrainingRows, loaded: LoadedModel) -> TrainingRows:
+    """The rows, end to end in a forward pass where that is asked for and the model keeps them apart."""
+    able = recipe.data.packing and recipe.run.stage not in PREFERENCES and recipe.optimizer.micro_batch > 1
+    return replace(rows, packed=able and keeps_apart(loaded.model, rows.train.rows))
+
+
 def _ending(callback: StepCallback) -> str:
     if callback.stopped:
         return "stopped"
@@ -150,42 +162,36 @@ def _build_trainer(
 ) -> Any:
     from datasets import Dataset
     from transformers import PrinterCallback
-    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-    from doneness.train.trainer import EvidenceTrainer
+    from doneness.train.evidence import evident
 
-    data = Dataset.from_list(
-        [
-            {"input_ids": list(r.ids), "labels": [-100] * r.start + list(r.ids[r.start :]), ROWS: i}
-            for i, r in enumerate(rows.train.rows)
-        ]
-    )
-    arguments = training_arguments(recipe, recorder.folder, steps, pick_device(recipe.model.device))
+    stage = stage_of(recipe, rows, loaded.tokenizer.pad_token_id)
+    sizes = [len(row.ids) for row in rows.train.rows]
+    data = Dataset.from_list([{**row, ROWS: i, LENGTH: sizes[i]} for i, row in enumerate(stage.dataset())])
+    device = pick_device(recipe.model.device)
+    arguments = stage.arguments(common_arguments(recipe, recorder.folder, steps, device))
     health = HealthCallback(recorder, recipe.health.every, [r.id for r in rows.train.rows], callback.position)
 
     def score() -> dict[str, float]:
-        at = int(trainer.state.global_step)
-        losses = example_losses(
-            trainer.model,
-            rows.eval.rows if rows.eval else (),
-            at,
-            recipe.evaluation.batch_size,
-            lambda done: watcher.scoring(at, done, len(rows.eval.rows) if rows.eval else 0),
-        )
-        _record_evaluation(recorder, losses, callback.position(trainer.state))
-        return {"eval_loss": losses.mean}
+        at, total = int(trainer.state.global_step), len(rows.eval.rows) if rows.eval else 0
+        found = stage.score(trainer.model, at, lambda done: watcher.scoring(at, done, total))
+        _record_evaluation(recorder, found, at, total, callback.position(trainer.state))
+        return {"eval_loss": found.loss}
 
-    trainer = EvidenceTrainer(
+    trainer = evident(stage.trainer())(
         model=model,
         args=arguments,
         train_dataset=data,
-        data_collator=WithRows(DataCollatorForLanguageModeling(pad_token_id=loaded.tokenizer.pad_token_id)),
+        data_collator=WithRows(stage.collator()),
         processing_class=loaded.tokenizer,
         callbacks=[callback, health] if recipe.health.every else [callback],
         score=score,
         cooldown=lambda: callback.cooldown,
+        count=stage.count,
         batch=health.batch,
+        **stage.more(model),
     )
+    stage.built(trainer)
     trainer.remove_callback(PrinterCallback)
     shield(trainer)
     trainer.note = tr("train.explore") if recipe.run.mode == "explore" else ""
@@ -196,20 +202,20 @@ def _build_trainer(
     return trainer
 
 
-def _record_evaluation(recorder: Recorder, losses: ExampleLosses, position: dict[str, Any]) -> None:
-    path = save_examples(recorder.folder, losses)
-    recorder.write(
-        "eval",
-        losses.step,
-        name="eval",
-        loss=losses.mean,
-        examples=len(losses.ids),
-        target_tokens=int(losses.tokens.sum()),
-        spans={n: {"loss": s.mean, "tokens": count} for n, s in losses.spans.items() if (count := int(s.tokens.sum()))},
-        **({"groups": groups} if (groups := means(losses)) else {}),
-        file=str(path.relative_to(recorder.folder)),
-        **position,
-    )
+def _record_evaluation(recorder: Recorder, found: Scored, step: int, rows: int, position: dict[str, Any]) -> None:
+    losses, data = found.losses, {}
+    if losses is not None:
+        path = save_examples(recorder.folder, losses)
+        sums = {name: (span.mean, int(span.tokens.sum())) for name, span in losses.spans.items()}
+        data = {
+            "target_tokens": int(losses.tokens.sum()),
+            "spans": {name: {"loss": mean, "tokens": count} for name, (mean, count) in sums.items() if count},
+            **({"groups": groups} if (groups := means(losses)) else {}),
+            "file": str(path.relative_to(recorder.folder)),
+        }
+    metrics = {name: value for name, value in found.metrics.items() if math.isfinite(value)}
+    more = {"metrics": metrics} if metrics else {}
+    recorder.write("eval", step, name="eval", loss=found.loss, examples=rows, **data, **more, **position)
 
 
 def _save_steps(recipe: Recipe, steps: int, looks: tuple[int, ...]) -> set[int]:
@@ -245,28 +251,34 @@ def _meta(recipe: Recipe, rows: TrainingRows, loaded: LoadedModel, model: Any, s
     import torch
 
     moving, total = trainable(model)
-    packages = ("torch", "transformers", "trl", "peft", "accelerate")
+    packages = ["torch", "transformers", "trl", "peft", "accelerate"]
+    packages += ["bitsandbytes"] if bits_of(recipe.method) else []
     return {
         "mode": recipe.run.mode,
+        "stage": recipe.run.stage,
         "recipe": asdict(recipe),
         "planned_steps": steps,
-        "warmup_steps": recipe.schedule.warmup_steps,
+        "warmup_steps": warmup_steps(recipe, steps),
         "steps_per_epoch": steps_per_epoch(recipe, len(rows.train.rows)),
-        "vocab_size": int(model.config.vocab_size),
+        # The loss of a pair is of no token: chance is not one in the vocabulary.
+        "vocab_size": None if recipe.run.stage in PREFERENCES else int(model.config.vocab_size),
         "data": data_hash(rows.train.rows, rows.eval.rows if rows.eval else ()),
         "train_rows": len(rows.train.rows),
         "eval_rows": len(rows.eval.rows) if rows.eval else 0,
+        "packed": rows.packed,
         "held_out": None if rows.held_out is None else dict(rows.held_out),
-        "baseline": label_entropy(rows.eval.rows if rows.eval else ()),
+        "baseline": None if recipe.run.stage in PREFERENCES else label_entropy(rows.eval.rows if rows.eval else ()),
         "train_tokens": sum(len(r.ids) for r in rows.train.rows),
         "train_targets": sum(r.targets for r in rows.train.rows),
         "truncated_rows": rows.train.truncated,
         "skipped_rows": rows.train.skipped,
         "model": loaded.path,
-        "method": recipe.method.kind,
+        # By what the loss is of, as foreign logs tell it; the recipe says which weights move.
+        "method": recipe.run.stage if recipe.run.stage in PREFERENCES else recipe.method.kind,
         "seed": recipe.run.seed,
         "threads": torch.get_num_threads(),
         "trainable_parameters": moving,
+        "trainable_tensors": trainable_tensors(model),
         "total_parameters": total,
         "versions": {
             "python": platform.python_version(),

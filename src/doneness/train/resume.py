@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from doneness.models import Encoded
-
 # What transformers needs to go on exactly; without one of these it would go on silently otherwise.
 _NEEDED = ("trainer_state.json", "optimizer.pt", "scheduler.pt", "rng_state.pth")
 
@@ -44,12 +42,14 @@ def _whole(checkpoint: Path, record: Mapping[str, Any]) -> bool:
     return True
 
 
-def data_hash(train: Sequence[Encoded], held_out: Sequence[Encoded]) -> str:
+def data_hash(train: Sequence[Any], held_out: Sequence[Any]) -> str:
     """A hash of all token ids: the same rows in the same order, as this tokenizer reads them."""
     digest = hashlib.sha256()
     for part in (train, held_out):
         digest.update(b"|")
         for row in part:
-            digest.update(f"{row.id}:{row.start}:".encode())
+            several = ",".join(f"{answer.begin}-{answer.end}" for answer in row.several)
+            mark = getattr(row, "good", "")  # an answer's verdict, where the rows have one
+            digest.update(f"{row.id}:{several or row.start}{mark}:".encode())
             digest.update(",".join(map(str, row.ids)).encode())
     return digest.hexdigest()[:24]

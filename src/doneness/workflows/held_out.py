@@ -33,8 +33,11 @@ def holding(recipe: Recipe, rows: Rows) -> Holding:
     """Hold out of `rows` as many as show the smallest gain that the recipe asks for, or as many as it says."""
     gain = params_of(recipe.stopping).epsilon(LEVEL) / LEVEL
     needed = advised_rows(gain)
-    asked, seed = recipe.data.hold_out_rows, recipe.run.seed
-    split = hold_out(rows.rows, asked, seed) if asked else hold_out(rows.rows, needed, seed, "groups")
+    asked, share, seed = recipe.data.hold_out_rows, recipe.data.hold_out_share, recipe.run.seed
+    if asked or share:
+        split = hold_out(rows.rows, asked, seed, share=share)
+    else:
+        split = hold_out(rows.rows, needed, seed, "groups")
     if split is None:
         return Holding(rows, None, (say("workflows.held_out.none", rows=len(rows)),), None)
     train, judged = replace(rows, rows=split.train), replace(rows, rows=split.eval)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from doneness.config import ProbesSection, Recipe
+from doneness.config import ProbesSection
 from doneness.core import DonenessError, tr
 from doneness.runs import Recorder, read
 from doneness.runs.probes import Choice, ProbeTable, save_choice, save_table
+from doneness.workflows.base import load_base
 from doneness.workflows.check import Judged, judge
 from doneness.workflows.train import recipe_of
 
 if TYPE_CHECKING:
-    from doneness.models import LoadedModel
     from doneness.probe.panel import Progress
 
 
@@ -49,7 +49,7 @@ def probe_run(folder: Path, section: ProbesSection | None = None, progress: Prog
     asking = Asking(recipe.data.system, section.max_new_tokens, section.batch_size)
     while True:
         asked = {s: on_disk[s] for s in sorted(steps)}
-        answers = ask_all(lambda: _base(recipe), folder, asked, probes, asking, *([progress] if progress else []))
+        answers = ask_all(lambda: load_base(recipe), folder, asked, probes, asking, *([progress] if progress else []))
         table = build_table(probes, answers)
         save_table(folder, table)
         judged = judge(read(folder)[0])
@@ -60,16 +60,6 @@ def probe_run(folder: Path, section: ProbesSection | None = None, progress: Prog
     save_choice(folder, judged.choice)
     _record(folder, table, judged.choice)
     return judged
-
-
-def _base(recipe: Recipe) -> LoadedModel:
-    from doneness.models import load_model, require
-
-    torch = require("torch")
-    require("peft")
-    if recipe.run.threads:
-        torch.set_num_threads(recipe.run.threads)
-    return load_model(recipe.model.path, recipe.model.dtype, recipe.model.device)
 
 
 def _record(folder: Path, table: ProbeTable, choice: Choice) -> None:

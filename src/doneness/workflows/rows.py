@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from doneness.config import DataSection, Recipe
-from doneness.core import DataError, Message, tr
-from doneness.data import Rows, Span, deciding, normalise, parse_spans, read_rows, refuse_absent, stratified
+from doneness.core import DataError, Message, say, tr
+from doneness.data import (
+    Kept,
+    Reading,
+    Rows,
+    Span,
+    deciding,
+    normalise,
+    parse_spans,
+    read_rows,
+    refuse_absent,
+    stratified,
+)
 from doneness.workflows.held_out import holding
 
 
@@ -40,11 +50,11 @@ def read_recipe_rows(recipe: Recipe) -> RecipeRows:
     if not recipe.data.train:
         raise DataError(tr("workflows.no_train_file"))
     data, seed = recipe.data, recipe.run.seed
-    on_empty: Literal["refuse", "skip"] = "skip" if data.on_empty == "skip" else "refuse"
-    whole = read_rows(Path(data.train), on_empty)
+    reading = reading_of(recipe)
+    whole = read_rows(data.train, reading=reading)
     if data.eval:
         train = _pick(whole, data.train_rows, seed)
-        held_out = _pick(read_rows(Path(data.eval), on_empty), data.eval_rows, seed)
+        held_out = _pick(read_rows(data.eval, reading=reading), data.eval_rows, seed)
         _refuse_leak(train, held_out)
         refuse_absent(spans, held_out.rows)
         return RecipeRows(train, held_out, spans)
@@ -56,6 +66,12 @@ def read_recipe_rows(recipe: Recipe) -> RecipeRows:
     judged = None if found.eval is None else _pick(found.eval, data.eval_rows, seed)
     refuse_absent(spans, judged.rows if judged else ())
     return RecipeRows(_pick(found.train, data.train_rows, seed), judged, spans, found.lines, found.facts)
+
+
+def reading_of(recipe: Recipe) -> Reading:
+    """How the recipe's data is read."""
+    data = recipe.data
+    return Reading(data.on_empty, data.columns, data.first_rows, recipe.run.seed)
 
 
 def _refuse_leak(train: Rows, held_out: Rows) -> None:
@@ -71,11 +87,38 @@ def encode_recipe_rows(tokenizer: Any, rows: RecipeRows, data: DataSection) -> A
     from doneness.models import encode_rows
     from doneness.train.loop import TrainingRows
 
-    train = encode_rows(tokenizer, rows.train.rows, data.max_length, data.system, data.on_long)
+    asked = (data.max_length, data.system, data.on_long)
+    train = encode_rows(tokenizer, rows.train.rows, *asked, answers=data.answers, cut=data.cut)
     if rows.eval is None:
         return TrainingRows(train, None, rows.held_out)
-    held_out = encode_rows(tokenizer, rows.eval.rows, data.max_length, data.system, data.on_long, rows.spans)
+    held_out = encode_rows(tokenizer, rows.eval.rows, *asked, spans=rows.spans, answers=data.answers, cut=data.cut)
     return TrainingRows(train, held_out, rows.held_out)
+
+
+def skipped_lines(train: Rows | Kept[Any], held_out: Rows | Kept[Any] | None) -> list[Message]:
+    """How many rows reading left out, where it did; rows held out of the training file come from the same one."""
+    parts = {str(part.path): len(part.skipped) for part in (train, held_out) if part is not None}
+    return [say("workflows.rows.blank", rows=sum(parts.values()))] if any(parts.values()) else []
+
+
+def encoding_lines(tokenizer: Any, rows: RecipeRows, encoded: Any, data: DataSection) -> tuple[Message, ...]:
+    """What became of the rows on their way to token ids, where it is not what one would think."""
+    found = [part for part in (encoded.train, encoded.eval) if part is not None]
+    lines = skipped_lines(rows.train, rows.eval)
+    cut, tokens, lost = (sum(getattr(part, name) for part in found) for name in ("truncated", "cut", "lost"))
+    if cut:
+        total = sum(len(part.rows) for part in found)
+        numbers = {"rows": cut, "all": total, "limit": data.max_length, "tokens": tokens, "lost": lost}
+        lines.append(say(f"workflows.rows.cut_{data.cut}", **numbers))
+    rewritten = sum(part.rewritten for part in found)
+    if rewritten:
+        lines.append(say("workflows.rows.rewritten", rows=rewritten))
+    from doneness.models.messages import known_to
+
+    tooled = sum(bool(row.tools) for row in rows.train.rows)
+    if tooled and not known_to(tokenizer).tools:
+        lines.append(say("workflows.rows.no_tools", rows=tooled))
+    return tuple(lines)
 
 
 def _pick(rows: Rows, n: int, seed: int) -> Rows:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from doneness.config import StoppingSection
 from doneness.config.gain import parse_gain
+from doneness.config.target import parse_target
 from doneness.diagnose import Params
-from doneness.stopping import Budget, EvidenceRule, StopRule
+from doneness.stopping import Budget, EvidenceRule, PatienceRule, StopRule
 
 
 def params_of(section: StoppingSection) -> Params:
@@ -33,6 +34,8 @@ def rule_of(section: StoppingSection) -> StopRule | None:
     """The rule to ask after each evaluation, or None where stopping is switched off."""
     if not section.enabled:
         return None
+    if section.patience:
+        return PatienceRule(section.patience, 0.0)
     budget = Budget(
         target_tokens=section.max_target_tokens,
         tokens=section.max_tokens,
@@ -40,5 +43,7 @@ def rule_of(section: StoppingSection) -> StopRule | None:
         cost=section.max_cost,
         cost_per_hour=section.cost_per_hour,
     )
-    target = section.target_loss if section.goal == "target" else None
-    return EvidenceRule(params_of(section), goal=section.goal, target=target, budget=budget)
+    if section.goal != "target":
+        return EvidenceRule(params_of(section), goal=section.goal, budget=budget)
+    loss, aim = section.target_loss or None, parse_target(section.target)
+    return EvidenceRule(params_of(section), goal=section.goal, target=loss, aim=aim, budget=budget)

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doneness.config import Recipe, build_recipe, dump_recipe
+from doneness.config.places import moved, place_of
 from doneness.core import DonenessError, Message, tr
 from doneness.runs import Claim, Run, read, read_records
 from doneness.runs.atomic import write_text
 from doneness.runs.claim import FILE as LOCK
 from doneness.runs.journal import FILE
-from doneness.workflows.rows import encode_recipe_rows, read_recipe_rows
+from doneness.workflows.base import load_base
+from doneness.workflows.rows import RecipeRows, encode_recipe_rows, encoding_lines, read_recipe_rows
 from doneness.workflows.rules import rule_of
+from doneness.workflows.stage_rows import StageRows, encode_stage_rows, read_stage_rows, stage_lines
 from doneness.workflows.trackers import closing, refuse_absent, telling
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ def train_run(recipe: Recipe, watcher: Watcher, told: Callable[[Message], None] 
     Args:
         recipe: what to train.
         watcher: sees the run as it goes.
-        told: given what is to be known before training: which rows were held out.
+        told: given what is to be known before training: rows held out, settings that are not looked at.
 
     Raises:
         DonenessError: data, model or folder cannot be used; nothing half-written is left.
@@ -54,27 +57,21 @@ def train_run(recipe: Recipe, watcher: Watcher, told: Callable[[Message], None] 
         return Trained(read(folder)[0], ending, already=True)
     # Everything that can be wrong with the input is found before anything is written.
     refuse_absent(recipe.report.trackers)
-    rows = read_recipe_rows(recipe)
+    rows = _read(recipe)
     for line in rows.lines:
         told(line)
-    from doneness.models import load_model, require
-
-    torch = require("torch")
-    for module in ("transformers", "peft", "trl", "datasets"):
-        require(module)
-    if recipe.run.threads:
-        torch.set_num_threads(recipe.run.threads)
-    if recipe.probes.suite:
-        from doneness.probe import load_suite
-
-        load_suite(recipe.probes.suite)
-    loaded = load_model(recipe.model.path, recipe.model.dtype, recipe.model.device)
-    encoded = encode_recipe_rows(loaded.tokenizer, rows, recipe.data)
+    _refuse_absent(recipe)
+    loaded = load_base(recipe, told)
+    encoded, lines = _encoded(loaded.tokenizer, rows, recipe)
+    for line in lines:
+        told(line)
     _refuse_other_data(folder, encoded)
     from doneness.train.loop import train
-    from doneness.train.method import apply_method
+    from doneness.train.method import apply_method, method_lines
 
     loaded = replace(loaded, model=apply_method(loaded.model, recipe.method, recipe.run.seed))
+    for line in method_lines(loaded.model, recipe.method):
+        told(line)
     claim = Claim(folder)
     try:
         # Again: while the model was loading another process may have begun here, or ended.
@@ -92,15 +89,46 @@ def train_run(recipe: Recipe, watcher: Watcher, told: Callable[[Message], None] 
     return Trained(read(folder)[0], result.ending, already=False)
 
 
+def _refuse_absent(recipe: Recipe) -> None:
+    """What is needed beside rows and model, looked for before the model is loaded."""
+    from doneness.models import require
+
+    for module in ("torch", "transformers", "peft", "trl", "datasets"):
+        require(module)
+    if recipe.method.adapter:
+        from doneness.train.adapter import read_adapter
+
+        read_adapter(recipe.method)
+    if recipe.probes.suite:
+        from doneness.probe import load_suite
+
+        load_suite(recipe.probes.suite)
+
+
+def _read(recipe: Recipe) -> RecipeRows | StageRows:
+    return read_recipe_rows(recipe) if recipe.run.stage == "sft" else read_stage_rows(recipe)
+
+
+def _encoded(tokenizer: Any, rows: RecipeRows | StageRows, recipe: Recipe) -> tuple[Any, tuple[Message, ...]]:
+    """The rows as token ids, and what is to be said of them."""
+    if isinstance(rows, StageRows):
+        staged = encode_stage_rows(tokenizer, rows, recipe)
+        return staged, stage_lines(rows, staged, recipe)
+    encoded = encode_recipe_rows(tokenizer, rows, recipe.data)
+    return encoded, encoding_lines(tokenizer, rows, encoded, recipe.data)
+
+
 def _at_home(recipe: Recipe) -> Recipe:
     """The recipe with absolute paths, so that the copy in the run folder runs from anywhere."""
 
     def absolute(path: str) -> str:
-        return str(Path(path).resolve()) if path and Path(path).exists() else path
+        place, _ = place_of(path)
+        return moved(path, str(Path(place).resolve())) if place and Path(place).exists() else path
 
     return replace(
         recipe,
         model=replace(recipe.model, path=absolute(recipe.model.path)),
+        method=replace(recipe.method, adapter=absolute(recipe.method.adapter)),
         data=replace(recipe.data, train=absolute(recipe.data.train), eval=absolute(recipe.data.eval)),
         probes=replace(recipe.probes, suite=absolute(recipe.probes.suite)),
         report=replace(recipe.report, data_card=absolute(recipe.report.data_card)),

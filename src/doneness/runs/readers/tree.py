@@ -30,6 +30,7 @@ _NO_LOGS = frozenset(
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
         "vocab.txt", "merges.txt", "config.json", "generation_config.json", "adapter_config.json",
         "preprocessor_config.json", "model.safetensors.index.json", "pytorch_model.bin.index.json", "args.json",
+        "doneness.json",  # of an export
     ]
 )  # fmt: skip
 _CLOSED_FOLDERS = frozenset(["node_modules", "__pycache__", "site-packages"])

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from doneness.config.target import Target
 from doneness.core import Action, Diagnosis, Finding, Message, Status, StopDecision, Verdict, say
 from doneness.diagnose import Params, diagnose
 from doneness.diagnose.spans import word
 from doneness.runs import Run
 from doneness.stopping.budget import Budget
-from doneness.stopping.goals import reached, still_closing
+from doneness.stopping.goals import met, reached, still_closing
 
 HARM = (Verdict.BROKEN, Verdict.DIVERGED, Verdict.OVERFITTING)
 
@@ -31,6 +32,7 @@ class EvidenceRule:
         goal: "behaviour" stops where nothing that matters is to be gained; "fidelity" goes on while the train loss
             falls and nothing shows memorising; "target" stops at `target`, too.
         target: loss to reach, nats per target token; None for other goals.
+        aim: behaviour to reach; None for other goals.
         budget: what the run may cost. That it is spent is no verdict: the decision bears the diagnosis' own.
         cools: whether somebody can lower the rate of a run that is done; else one whose plan lowers it is stopped.
     """
@@ -39,6 +41,7 @@ class EvidenceRule:
     name: str = "evidence"
     goal: str = "behaviour"
     target: float | None = None
+    aim: Target | None = None
     budget: Budget = field(default_factory=Budget)
     cools: bool = True
 
@@ -62,8 +65,8 @@ class EvidenceRule:
     def _outcome(self, run: Run, found: Diagnosis) -> tuple[Action, Verdict, Message]:
         if found.verdict in HARM:
             return found.action, found.verdict, say("stopping.stop", headline=found.headline)
-        if self.goal == "target" and self.target is not None and _sound(found):
-            goal = reached(run, self.params, found.span, self.target)
+        if self.goal == "target":
+            goal = self._reached(run, found)
             if goal is not None:
                 reason = say("stopping.goal.stop", step=run.last_step, goal=goal, headline=found.headline)
                 return Action.STOP, Verdict.LEARNING, _of_span(found, reason)
@@ -82,6 +85,13 @@ class EvidenceRule:
             reason = say("stopping.budget.stop", step=run.last_step, spent=spent, headline=found.headline)
             return Action.STOP, found.verdict, reason
         return action, found.verdict, reason
+
+    def _reached(self, run: Run, found: Diagnosis) -> Message | None:
+        """What was aimed at, where it is there: a behaviour by itself, a loss where losses can be believed."""
+        goal = None if self.aim is None else met(run, self.aim)
+        if goal is None and self.target is not None and _sound(found):
+            goal = reached(run, self.params, found.span, self.target)
+        return goal
 
 
 def _of_span(found: Diagnosis, reason: Message) -> Message:

@@ -1,13 +1,12 @@
-"""TRL's SFTTrainer with four things changed: evaluation, checkpoints, cooldown, and counting tokens."""
+"""TRL's trainers with four things changed: evaluation, checkpoints, cooldown, and counting tokens."""
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from trl import SFTTrainer
 
 from doneness.core import StorageError, disk_faults, tr
 from doneness.runs.atomic import sync
@@ -15,14 +14,18 @@ from doneness.stopping.cooldown import Cooldown
 from doneness.train.card import mark
 from doneness.train.health import ROWS
 from doneness.train.keeping import PARTIAL
+from doneness.train.precision import unrounded
 
 
-class EvidenceTrainer(SFTTrainer):  # type: ignore[misc]
+class Evidence:
     """Evaluates example by example, writes checkpoints atomically, and counts what it saw.
+
+    Put before a Trainer's class, whose loss and loop stay as they are.
 
     Attributes:
         score: called for every evaluation; returns its metrics.
         cooldown: the one in force, asked at every step.
+        count: tokens and target tokens of a micro-batch, padding apart.
         batch: told the numbers of the rows and the target tokens of every micro-batch.
         tokens_seen, targets_seen: exact, padding apart.
         note: put on top of every checkpoint's card; "" puts nothing.
@@ -33,26 +36,33 @@ class EvidenceTrainer(SFTTrainer):  # type: ignore[misc]
         *args: Any,
         score: Callable[[], dict[str, float]],
         cooldown: Callable[[], Cooldown | None],
+        count: Callable[[Any], tuple[int, int]],
         batch: Callable[[list[int], int], None],
         **kwargs: Any,
     ) -> None:
-        super().__init__(*args, **kwargs)
+        with unrounded(kwargs["model"]):
+            super().__init__(*args, **kwargs)
         self.score = score
         self.cooldown = cooldown
+        self.count = count
         self.batch = batch
         self.note = ""
         self.tokens_seen = 0
         self.targets_seen = 0
         self._saving = False
         self.control: Any
+        self.state: Any
+        self.args: Any
+        self.lr_scheduler: Any
+        self.callback_handler: Any
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """TRL's loss: summed over target tokens, divided by those of the whole accumulated batch."""
-        targets = int((inputs["labels"][:, 1:] != -100).sum())
-        self.tokens_seen += int(inputs["attention_mask"].sum())
+        """The stage's own loss."""
+        tokens, targets = self.count(inputs)
+        self.tokens_seen += tokens
         self.targets_seen += targets
         self.batch(inputs.pop(ROWS), targets)
-        return super().compute_loss(model, inputs, *args, **kwargs)
+        return super().compute_loss(model, inputs, *args, **kwargs)  # type: ignore[misc]
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Score the evaluation rows and tell the callbacks, as the Trainer's own would."""
@@ -63,7 +73,7 @@ class EvidenceTrainer(SFTTrainer):  # type: ignore[misc]
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """The planned schedule, lowered by a cooldown once one is in force."""
         fresh = self.lr_scheduler is None
-        scheduler = super().create_scheduler(num_training_steps, optimizer)
+        scheduler = super().create_scheduler(num_training_steps, optimizer)  # type: ignore[misc]
         if fresh:
             scheduler.lr_lambdas = [self._lowered(planned) for planned in scheduler.lr_lambdas]
         return scheduler
@@ -76,11 +86,15 @@ class EvidenceTrainer(SFTTrainer):  # type: ignore[misc]
 
         return factor
 
+    def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        """Rows come as token ids; TRL has nothing left to do to them."""
+        return dataset
+
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """The report says what a card would; a README per checkpoint would only repeat it."""
 
     def _get_output_dir(self, trial: Any) -> str:
-        run = super()._get_output_dir(trial)
+        run = super()._get_output_dir(trial)  # type: ignore[misc]
         return str(Path(run) / PARTIAL) if self._saving else run
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
@@ -92,7 +106,7 @@ class EvidenceTrainer(SFTTrainer):  # type: ignore[misc]
         self._saving = True
         try:
             with disk_faults(run / name):
-                super()._save_checkpoint(model, trial)
+                super()._save_checkpoint(model, trial)  # type: ignore[misc]
                 if self.note:
                     mark(partial / name, self.note)
                 for file in (partial / name).iterdir():
@@ -108,3 +122,9 @@ class EvidenceTrainer(SFTTrainer):  # type: ignore[misc]
         finally:
             self._saving = False
             shutil.rmtree(partial, ignore_errors=True)
+
+
+@functools.cache
+def evident(trainer: type) -> type:
+    """A Trainer's class with evidence before it."""
+    return type(f"Evident{trainer.__name__}", (Evidence, trainer), {})

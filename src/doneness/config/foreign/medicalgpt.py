@@ -1,0 +1,125 @@
+"""Conversions of what MedicalGPT's scripts add to the trainer's arguments."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from doneness.config.foreign.asked import Asked
+
+_PAIRS = ("dpo", "orpo", "reward")
+# Names that one script alone has, and the stage that it is.
+_OF_ONE = {"block_size": "pretrain", "packing": "pretrain", "orpo_beta": "orpo"}
+
+
+def stage(asked: Asked) -> None:
+    """Which script it was: by its name, by a name that it alone has, else supervised fine-tuning."""
+    asked.put("run.stage", asked.stage)
+    asked.put("stopping.on_stop", "note")
+    asked.note("watching")
+
+
+def stage_of(script: str, names: set[str], stages: dict[str, str]) -> str | None:
+    """The script's name, where it or its arguments tell; None where two could be meant."""
+    if script in stages:
+        return script
+    by_stage = {stage: name for name, stage in stages.items()}
+    told = next((stage for name, stage in _OF_ONE.items() if name in names), None)
+    if told:
+        return by_stage[told]
+    return None if "max_source_length" in names else by_stage["sft"]
+
+
+def trust(asked: Asked) -> None:
+    """Code that comes with a model runs only where somebody asked for it; there it always does."""
+    if asked.given("trust_remote_code"):
+        asked.put("model.trust_remote_code", asked["trust_remote_code"])
+
+
+def flash(asked: Asked) -> None:
+    """FlashAttention 2 where it is installed and there is a GPU, as there."""
+    if not asked["flash_attn"]:
+        return
+    if asked.gpu() and find_spec("flash_attn") is not None:
+        asked.put("model.attention", "flash_attention_2")
+    else:
+        asked.note("no_flash", name="flash_attn")
+
+
+def peft(asked: Asked) -> None:
+    """Which weights move."""
+    bits = 4 if asked["load_in_4bit"] else 8 if asked["load_in_8bit"] else 0
+    if not asked["use_peft"]:
+        asked.put("method.kind", "full")
+        wrong = [name for name in ("load_in_4bit", "load_in_8bit", "qlora", "peft_path") if asked[name]]
+        if wrong:
+            asked.fault("adapters_only", names=", ".join(wrong), kind="use_peft = False")
+        return
+    if asked["load_in_4bit"] and asked["load_in_8bit"]:
+        asked.fault("two_bits")
+    if asked["qlora"] and not bits:
+        asked.fault("qlora")
+    asked.put("method.kind", "qlora" if bits else "lora")
+    if bits:
+        asked.put("method.bits", bits)
+    if bits == 4:
+        # Without qlora the quantisation there is bitsandbytes' own default.
+        asked.put("method.quant_type", "nf4" if asked["qlora"] else "fp4")
+        asked.put("method.double_quant", bool(asked["qlora"]))
+    _adapters(asked)
+
+
+def _adapters(asked: Asked) -> None:
+    targets = asked["target_modules"]
+    if not targets:
+        asked.fault("target_modules")
+    alpha = asked["lora_alpha"]
+    if alpha != int(alpha):
+        asked.fault("alpha", alpha=alpha)
+    asked.put("method.rank", asked["lora_rank"])
+    asked.put("method.alpha", int(alpha))
+    asked.put("method.dropout", asked["lora_dropout"])
+    asked.put("method.targets", "all-linear" if targets and "all" in targets.split(",") else targets)
+    asked.put("method.save_modules", asked["modules_to_save"])
+    asked.put("method.adapter", asked["peft_path"])
+
+
+def folders(asked: Asked) -> None:
+    """Folders of training and evaluation rows; the same for both would judge the model by what it has learnt."""
+    train, judged = asked["train_file_dir"], asked["validation_file_dir"]
+    if not train:
+        asked.fault("no_folder")
+        return
+    asked.put("data.train", train)
+    asked.put("data.on_empty", "skip")
+    if not judged:
+        asked.put("data.hold_out_share", asked["validation_split_percentage"] / 100)
+        asked.note("held_out")
+    elif Path(train).resolve() == Path(judged).resolve():
+        asked.fault("same_folder", folder=train)
+    else:
+        asked.put("data.eval", judged)
+
+
+def samples(asked: Asked) -> None:
+    """So many rows at most; 0 and less mean all."""
+    for name, key in (("max_train_samples", "data.train_rows"), ("max_eval_samples", "data.eval_rows")):
+        asked.put(key, max(0, asked[name] or 0))
+
+
+def lengths(asked: Asked) -> None:
+    """The longest row, which every script calls by another name."""
+    if asked.stage == "pretrain":
+        asked.put("data.max_length", asked["block_size"])
+        asked.note("texts", name="block_size")
+    elif asked.stage in _PAIRS:
+        asked.put("data.max_length", asked["max_source_length"] + asked["max_target_length"])
+    else:
+        asked.put("data.max_length", asked["model_max_length"])
+        asked.put("data.cut", "balanced")
+
+
+def pairs(asked: Asked) -> None:
+    """Beta of ORPO; the script of DPO leaves it at TRL's 0.1."""
+    if asked.stage == "orpo":
+        asked.put("preference.beta", asked["orpo_beta"])

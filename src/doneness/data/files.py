@@ -1,0 +1,158 @@
+r"""Rows as objects out of one file: JSON lines, a JSON array, CSV, TSV, Parquet or plain text, each perhaps `.gz`.
+
+The ending tells which; a file of any other ending is JSON. Lines of JSON end at "\n" alone: U+2028, U+2029 and
+U+0085 occur inside strings, and `str.splitlines` would cut rows there. In plain text every line that is not blank
+is a document of its own, which is how LLaMA-Factory and MedicalGPT read `.txt`.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from doneness.core import DataError, say, tr
+from doneness.core.extras import optional
+
+Item = tuple[int, Mapping[str, Any]]
+
+TEXT = "text"  # the column of a plain text file
+ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt")
+_LONGEST_CELL = 2**31 - 1
+_BATCH = 1024  # rows of a Parquet file in memory as objects
+
+
+def is_data(path: Path) -> bool:
+    """Whether a file is one of data by its ending."""
+    return ending(path) in ENDINGS
+
+
+def ending(path: Path) -> str:
+    """What says how a file is written: the last ending that is not `.gz`, in small letters."""
+    name = path.name.lower().removesuffix(".gz")
+    return Path(name).suffix
+
+
+def items_of(path: Path, plain: bool = False) -> Iterator[Item]:
+    """(line, object) of every row; the line in the file, or the place in an array or a Parquet file, from 1.
+
+    Args:
+        path: the file.
+        plain: a `.txt` file is plain text whatever its first letter; else one that begins like JSON is JSON.
+
+    Raises:
+        DataError: the file is missing, empty, not UTF-8, or not what its ending says.
+        MissingExtraError: a Parquet file without pyarrow.
+    """
+    if not path.exists():
+        raise DataError(tr("data.missing", path=str(path)))
+    found = False
+    try:
+        with _open(path) as handle:
+            for line, item in _reader(path, handle, plain)(path, handle):
+                found = True
+                if not isinstance(item, dict):
+                    what = say("data.not_object", type=type(item).__name__)
+                    raise DataError(tr("data.row", path=str(path), line=line, what=what))
+                yield line, item
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(tr("data.unreadable", path=str(path), error=str(error) or type(error).__name__)) from error
+    if not found:
+        raise DataError(tr("data.empty", path=str(path)))
+
+
+def _open(path: Path) -> Any:
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+
+
+def _reader(path: Path, handle: Any, plain: bool) -> Callable[[Path, Any], Iterator[tuple[int, Any]]]:
+    kind = ending(path)
+    if kind in (".csv", ".tsv"):
+        return _table
+    if kind == ".parquet":
+        return _parquet
+    head = handle.peek(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    if kind == ".txt" and (plain or head not in (b"[", b"{")):
+        return _texts
+    return _array if head == b"[" else _lines
+
+
+def _texts(path: Path, handle: Iterable[bytes]) -> Iterator[tuple[int, Any]]:
+    """Each line that is not blank, as a document."""
+    for line, raw in enumerate(handle, start=1):
+        text = _decoded(path, raw, line).strip("\r\n")
+        if text.strip():
+            yield line, {TEXT: text}
+
+
+def _lines(path: Path, handle: Iterable[bytes]) -> Iterator[tuple[int, Any]]:
+    for line, raw in enumerate(handle, start=1):
+        if raw.strip(b"\xef\xbb\xbf \t\r\n" if line == 1 else None):
+            yield line, _parse(path, raw, line)
+
+
+def _array(path: Path, handle: Any) -> Iterator[tuple[int, Any]]:
+    items = _parse(path, handle.read(), 1)
+    yield from enumerate(items if isinstance(items, list) else [items], start=1)
+
+
+def _table(path: Path, handle: Any) -> Iterator[tuple[int, Any]]:
+    """Rows of a table whose first line names its columns."""
+    csv.field_size_limit(_LONGEST_CELL)
+    lines = (_decoded(path, raw, line) for line, raw in enumerate(handle, start=1))
+    reader = csv.reader(lines, delimiter="\t" if ending(path) == ".tsv" else ",", strict=True)
+    names: list[str] | None = None
+    try:
+        before = 0
+        for cells in reader:
+            line, before = before + 1, reader.line_num
+            if not any(cells):
+                continue
+            if names is None:
+                names = [cell.strip() for cell in cells]
+                continue
+            if len(cells) != len(names):
+                what = say("data.ragged", cells=len(cells), columns=len(names))
+                raise DataError(tr("data.row", path=str(path), line=line, what=what))
+            yield line, dict(zip(names, cells, strict=True))
+    except csv.Error as error:
+        raise DataError(tr("data.not_csv", path=str(path), line=reader.line_num, error=str(error))) from None
+
+
+def _parquet(path: Path, handle: Any) -> Iterator[tuple[int, Any]]:
+    arrow, parquet = optional("pyarrow", "train"), optional("pyarrow.parquet", "train")
+    source = io.BytesIO(handle.read()) if path.suffix == ".gz" else handle
+    try:
+        place = 0
+        for batch in parquet.ParquetFile(source).iter_batches(_BATCH):
+            for item in batch.to_pylist():
+                place += 1
+                yield place, item
+    except arrow.ArrowException as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(tr("data.unreadable", path=str(path), error=reason)) from None
+
+
+def _decoded(path: Path, raw: bytes, line: int) -> str:
+    """The text of bytes that begin at `line` of the file."""
+    try:
+        return raw.decode("utf-8-sig" if line == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        line += raw[: error.start].count(b"\n")
+        raise DataError(tr("data.not_utf8", path=str(path), line=line, byte=raw[error.start])) from None
+
+
+def _parse(path: Path, raw: bytes, line: int) -> Any:
+    """The JSON value in `raw`, which starts at `line` of the file."""
+    text = _decoded(path, raw, line)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        line += getattr(error, "lineno", 1) - 1
+        reason = getattr(error, "msg", None) or str(error)
+        raise DataError(tr("data.not_json", path=str(path), line=line, error=reason)) from None
