@@ -18,7 +18,12 @@ def blocks(page: str, kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "block", [each for page in ("unknown-length", "evaluation-set", "methods") for each in blocks(f"{page}.md", "toml")]
+    "block",
+    [
+        each
+        for page in ("unknown-length", "evaluation-set", "methods", "stages")
+        for each in blocks(f"{page}.md", "toml")
+    ],
 )
 def test_what_is_shown_is_a_recipe(block: str) -> None:
     raw = tomllib.loads(block)
@@ -30,7 +35,13 @@ def test_what_is_shown_is_a_recipe(block: str) -> None:
 
 @pytest.mark.parametrize(
     ("page", "kind"),
-    [("unknown-length", "toml"), ("unknown-length", "json"), ("evaluation-set", "toml"), ("methods", "toml")],
+    [
+        ("unknown-length", "toml"),
+        ("unknown-length", "json"),
+        ("evaluation-set", "toml"),
+        ("methods", "toml"),
+        ("stages", "toml"),
+    ],
 )
 def test_both_languages_show_the_same(page: str, kind: str) -> None:
     shown = blocks(f"{page}.md", kind)
