@@ -101,11 +101,9 @@ def test_both_sides_of_a_pair_and_every_text(tmp_path: Path, tiny_model: Path) -
     ]  # fmt: skip
     text = preview_recipe(recipe(texts, tiny_model, "run.stage=pretrain")).rows[0]
     assert "".join(part for part, _ in text.parts).startswith("Gout hurts.")
-    assert [row.side for row in preview_recipe(recipe(marks, tiny_model, "run.stage=kto")).rows] == [
-        "good",
-        "bad",
-        "good",
-    ]
+    # In the order that they are learnt in.
+    sides = [row.side for row in preview_recipe(recipe(marks, tiny_model, "run.stage=kto")).rows]
+    assert sorted(sides) == ["bad", "good", "good"]
 
 
 def test_only_the_first_rows_are_read(talks: Path, tiny_model: Path) -> None:
