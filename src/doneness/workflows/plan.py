@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from doneness.config import Recipe, bits_of
-from doneness.core import Finding, Message
+from doneness.core import DonenessError, Finding, Message, tr
 from doneness.plan import (
     Budget,
     Duration,
@@ -59,6 +59,9 @@ def plan_recipe(recipe: Recipe, measure: bool = False) -> Planned:
     from doneness.models.templates import with_template
     from doneness.train import evaluation_steps, total_steps
 
+    if recipe.run.stage != "sft":
+        # Pairs go through the model two at a time, references beside them: what is reckoned here is of other rows.
+        raise DonenessError(tr("workflows.plan_stage", stage=recipe.run.stage))
     rows = read_recipe_rows(recipe)
     tokenizer = load_tokenizer(recipe.model.path)
     with_template(tokenizer, recipe.model.template)
