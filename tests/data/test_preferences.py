@@ -157,3 +157,10 @@ def test_real_pairs(name: str, count: int) -> None:
     rows = read_preferences(SHARED / "data" / name).rows
     assert len(rows) == count
     assert all(row.context.strip() and row.chosen[-1].content != row.rejected[-1].content for row in rows)
+
+
+@pytest.mark.parametrize("side", ["chosen", "rejected", "prompt"])
+def test_nan_is_nothing_and_not_the_word(tmp_path: Path, side: str) -> None:
+    row = {"prompt": Q, "chosen": A, "rejected": B, side: float("nan")}
+    with pytest.raises(DataError, match="row 1"):
+        read_preferences(write(tmp_path, row))

@@ -99,7 +99,7 @@ def _marks(out: Console) -> tuple[str, str]:
 
 
 def _heading(row: Shown) -> str:
-    side = f" ({tr(f'cli.preview.{row.side}')})" if row.side else ""
+    side = tr("cli.preview.side", side=tr(f"cli.preview.{row.side}")) if row.side else ""
     key = "cli.preview.cut_row" if row.cut else "cli.preview.row"
     return tr(key, row=f"{row.id}{side}", tokens=row.tokens, targets=row.targets, cut=row.cut, lost=row.lost)
 

@@ -7,6 +7,7 @@ are kept twice: written out in the text, for whoever reads, and apart, for templ
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -98,12 +99,13 @@ def message(item: Any, field: str) -> Said:
 
 
 def string(value: Any, field: str) -> str:
-    """The text of a field; None is an empty text, and a list of parts is its text parts joined.
+    """The text of a field; None and NaN are an empty text, and a list of parts is its text parts joined.
 
     Raises:
         Fault: it is no text.
     """
-    if value is None:
+    # Tables write what is missing as NaN; nobody means the word.
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, list) and all(isinstance(part, Mapping) for part in value):
         media = next((str(part["type"]) for part in value if part.get("type") in _MEDIA), None)
