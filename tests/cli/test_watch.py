@@ -17,8 +17,9 @@ import pytest
 
 from doneness.cli.main import main
 from doneness.cli.watch_panel import line
-from doneness.core import Verdict, speaking, tr
-from doneness.runs import Journal
+from doneness.core import Diagnosis, Verdict, speaking, tr
+from doneness.diagnose import Params
+from doneness.runs import Journal, Run
 from doneness.workflows import watch as module
 from doneness.workflows.watch import LogWatcher, Look, fingerprint
 
@@ -38,7 +39,7 @@ for i, loss in enumerate(json.loads(sys.argv[2])):
         file.flush()
         time.sleep(0.15)
 """
-SLEEPER = "import signal, sys, time; signal.signal(2, lambda *_: sys.exit(7)); print('up', flush=True); time.sleep(60)"
+SLEEPER = "import signal, sys, time; signal.signal(2, lambda *_: sys.exit(7)); print('up', flush=True); time.sleep(600)"
 
 
 def rows(count: int) -> str:
@@ -117,14 +118,14 @@ def test_a_growing_log_is_followed_and_a_process_stopped_at_its_time(
     stop = f'echo "{names}" >> {told}; kill -INT {trainer.pid}'
     watching = watch(log, "--webhook", url, "--on-stop", stop)
     assert watching.stdout is not None
-    guard = threading.Timer(100, watching.kill)
+    guard = threading.Timer(400, watching.kill)
     guard.start()
     assert watching.stdout.readline() == f"{log}: not there yet; waiting.\n"
     lines = write_in_step(log, watching.stdout)
-    assert trainer.wait(10) == 7, "the trainer was interrupted, not killed"
+    assert trainer.wait(120) == 7, "the trainer was interrupted, not killed"
     trainer.stdout.close()
     watching.send_signal(signal.SIGINT)
-    _, err = watching.communicate(timeout=20)
+    _, err = watching.communicate(timeout=120)
     guard.cancel()
     assert watching.returncode == 130 and len(err.splitlines()) == 1
     assert not any(word in "".join(lines) for word in ("damage", "Traceback", "cut"))
@@ -143,7 +144,7 @@ def test_ctrl_c_leaves_with_one_line_and_130(tmp_path: Path) -> None:
     watching = watch(log)
     assert watching.stdout is not None and "step 30" in watching.stdout.readline()
     watching.send_signal(signal.SIGINT)
-    _, err = watching.communicate(timeout=10)
+    _, err = watching.communicate(timeout=60)
     assert watching.returncode == 130
     assert len(err.splitlines()) == 1 and "Traceback" not in err
 
@@ -209,7 +210,7 @@ def test_on_a_run_that_is_over_the_command_runs_once_and_the_watch_ends(
     began = time.monotonic()
     command = f"echo $DONENESS_ACTION $DONENESS_STEP >> {told}"
     assert main(["watch", str(log), "--interval", "0.1", "--on-stop", command]) == 0
-    assert 0.2 < time.monotonic() - began < 20
+    assert 0.2 < time.monotonic() - began < 120
     assert told.read_text() == "stop 120\n"
     assert [word in capsys.readouterr().out for word in ("nothing more is logged",)] == [True]
 
@@ -398,3 +399,22 @@ def test_a_wrong_map_is_told_while_waiting(tmp_path: Path, capsys: pytest.Captur
     assert "'lost'" in out and "step, loss, eval_loss" in out
     assert len(out.splitlines()) == 2, "said once, then the end"
     assert main([*arguments, "--once"]) == 2
+
+
+def test_a_slow_look_does_not_end_the_watch_before_the_command_ran(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading a long log takes longer than the log must rest to be taken for over."""
+    quick = module._decided
+
+    def slow(run: Run, params: Params | None, watched: bool) -> Diagnosis:
+        time.sleep(0.5)
+        return quick(run, params, watched)
+
+    monkeypatch.setattr(module, "_decided", slow)
+    monkeypatch.setattr("doneness.cli.watch._LEAST", 0.3)
+    log, told = tmp_path / "trainer_state.json", tmp_path / "told"
+    state(log, 12, 120)
+    command = f"echo $DONENESS_ACTION >> {told}"
+    assert main(["watch", str(log), "--interval", "0.1", "--on-stop", command]) == 0
+    assert told.read_text() == "stop\n"

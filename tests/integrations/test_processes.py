@@ -27,7 +27,7 @@ def trained_by_two(model: Path, out: Path) -> Run:
     for rank in ("0", "1"):
         environment = os.environ | shared | {"RANK": rank, "LOCAL_RANK": rank, "CUDA_VISIBLE_DEVICES": ""}
         going.append(subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True))
-    said = [each.communicate(timeout=240)[1] for each in going]
+    said = [each.communicate(timeout=900)[1] for each in going]
     assert [each.returncode for each in going] == [0, 0], said
     assert ["Training stops here" in each for each in said] == [True, False], "one process speaks"
     return read(out / "doneness")[0]

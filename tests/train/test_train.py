@@ -115,7 +115,7 @@ def _killed(recipe: Recipe, at: int, tmp_path: Path) -> None:
     file.write_text(dump_recipe(recipe))
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    done = subprocess.run([sys.executable, "-c", KILLED, str(file), str(at)], cwd=root, env=environment, timeout=120)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(file), str(at)], cwd=root, env=environment, timeout=600)
     assert done.returncode == -signal.SIGKILL
 
 

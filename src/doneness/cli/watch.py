@@ -85,14 +85,14 @@ def _follow(watcher: LogWatcher, panel: WatchPanel, options: argparse.Namespace)
         if look is None and not options.once:
             _tell_silence(watcher, panel)
             _stop_at_end(watcher, panel, options)
-        why = None if options.once else _done(watcher, options)
+        why = None if options.once else _done(watcher, options, news=look is not None)
         if why or options.once:
             return why
         # A log that takes long to read is read less often: watching must not cost what training needs.
         time.sleep(max(options.interval, _IDLE * (time.monotonic() - began)))
 
 
-def _done(watcher: LogWatcher, options: argparse.Namespace) -> str | None:
+def _done(watcher: LogWatcher, options: argparse.Namespace, news: bool) -> str | None:
     """Why there is nothing left to wait for, or None."""
     from doneness.report.numbers import duration
     from doneness.workflows.going import at_planned_end
@@ -100,7 +100,8 @@ def _done(watcher: LogWatcher, options: argparse.Namespace) -> str | None:
     last = watcher.last
     if options.until_done and last is not None and at_planned_end(last.run):
         return tr("cli.watch.done", step=last.run.last_step)
-    if options.on_stop and last is not None and _nothing_more(watcher, options):
+    # A look may take longer than a log must rest; the command gets its turn, at a look without news, before we leave.
+    if options.on_stop and last is not None and not news and _nothing_more(watcher, options):
         return tr("cli.watch.stopped", step=last.run.last_step)
     # A log that never was there is not silent; it is waited for.
     if options.silent_after and watcher.there and watcher.silent_for() >= options.silent_after:

@@ -105,7 +105,7 @@ def run(home: Path, endpoint: str, *command: str) -> subprocess.CompletedProcess
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING")) and "proxy" not in k.lower()}
     env = kept | {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "NO_COLOR": "1"}
     return subprocess.run(
-        [sys.executable, *command], env=env, cwd=home, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *command], env=env, cwd=home, capture_output=True, text=True, timeout=300, check=False
     )
 
 
