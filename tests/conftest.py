@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -43,4 +44,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from doneness.testing.tiny import make_tiny_model
 
     torch.set_num_threads(1)
-    return make_tiny_model(tmp_path_factory.mktemp("tiny"))
+    folder = make_tiny_model(tmp_path_factory.mktemp("tiny"))
+    # Every training ends with a collection, and most of what it would walk through are the libraries.
+    gc.collect()
+    gc.freeze()
+    return folder

@@ -10,20 +10,28 @@ from pathlib import Path
 
 import pytest
 
+LINE = "-- and the next --"
+CHECKS = f"""
+import sys
+from doneness.cli.main import main
+for more in ([], ["--json"], ["--md"]):
+    assert main(["--lang", "zh", "check", sys.argv[1], *more]) == 0
+    print("{LINE}", flush=True)
+"""
+
 
 @pytest.mark.parametrize("encoding", ["gbk", "cp1252", "ascii"])
 def test_output_that_cannot_be_encoded_is_no_crash(encoding: str, tmp_path: Path) -> None:
     log = tmp_path / "训练.jsonl"
     rows = [{"step": 10 * i, "loss": 2.0 - 0.1 * i, "eval_loss": 2.0 - 0.1 * i} for i in range(1, 9)]
     log.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    for more in ([], ["--json"], ["--md"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "doneness", "--lang", "zh", "check", str(log), *more],
-            capture_output=True, env=os.environ | {"PYTHONIOENCODING": encoding}, timeout=300, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0 and done.stderr == b"", done.stderr[-300:]
-        if more == ["--json"]:
-            assert done.stdout.isascii()
-            assert json.loads(done.stdout)["runs"][0]["path"] == str(log)
-        elif encoding != "gbk":
-            assert b"?" in done.stdout
+    done = subprocess.run(
+        [sys.executable, "-c", CHECKS, str(log)],
+        capture_output=True, env=os.environ | {"PYTHONIOENCODING": encoding}, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stderr == b"", done.stderr[-300:]
+    text, found, marked = done.stdout.split(LINE.encode())[:3]
+    assert found.isascii()
+    assert json.loads(found)["runs"][0]["path"] == str(log)
+    if encoding != "gbk":
+        assert b"?" in text and b"?" in marked

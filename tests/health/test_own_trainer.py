@@ -15,7 +15,7 @@ from doneness.runs import read
 from doneness.testing.tiny import write_rows
 from doneness.workflows.train import train_run
 from tests.train.conftest import Quiet, make_recipe  # noqa: F401
-from tests.train.test_train import _killed
+from tests.train.dying import kill_at
 
 pytestmark = pytest.mark.model
 Make = Callable[..., Recipe]
@@ -70,7 +70,7 @@ def test_the_series_of_a_run_hold_what_was_measured(make_recipe: Make) -> None: 
 def test_a_killed_run_measures_on_as_if_nothing_had_been(make_recipe: Make, tmp_path: Path) -> None:  # noqa: F811
     whole, broken = (make_recipe(name, "health.every=2", "schedule.max_steps=7") for name in ("whole", "broken"))
     train_run(whole, Quiet())
-    _killed(broken, 5, tmp_path)
+    kill_at(broken, 5, tmp_path)
     train_run(broken, Quiet())
     runs = [read(each.run.folder)[0] for each in (whole, broken)]
     names = [name for name in runs[0].series if name.startswith("health/") and not TIMES & set(name.split("/"))]

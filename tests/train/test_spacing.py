@@ -22,6 +22,11 @@ def test_geometric_then_even(total: int, every: int, expected: tuple[int, ...]) 
     assert evaluation_steps(total, every) == expected
 
 
+def test_the_even_ones_alone() -> None:
+    assert evaluation_steps(20, 8, early=False) == (8, 16, 20)
+    assert evaluation_steps(4, 20, early=False) == (4,)
+
+
 @given(st.integers(1, 5000), st.integers(0, 600))
 def test_the_last_step_is_always_looked_at_and_none_is_beyond_it(total: int, every: int) -> None:
     steps = evaluation_steps(total, every)

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from doneness.config import Recipe, dump_recipe
+from doneness.config import Recipe
 from doneness.core import DonenessError, StorageError
 from doneness.runs import read, read_records
 from doneness.workflows.train import finished, train_run
 from tests.train.conftest import Quiet
+from tests.train.dying import kill_at
 
 pytestmark = pytest.mark.model
 Make = Callable[..., Recipe]
@@ -91,39 +91,11 @@ def _seeded(make_recipe: Make) -> str:
     return recipe.run.folder
 
 
-KILLED = """
-import sys, os, signal
-from pathlib import Path
-from doneness.config import load_recipe
-from doneness.workflows.train import train_run
-from tests.train.conftest import Quiet
-
-class Killer(Quiet):
-    def trained(self, record):
-        if record["step"] == int(sys.argv[2]):
-            os.kill(os.getpid(), signal.SIGKILL)
-    def scoring(self, step, done, total):
-        if step == -int(sys.argv[2]) and done > 4:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-train_run(load_recipe(sys.argv[1]), Killer())
-"""
-
-
-def _killed(recipe: Recipe, at: int, tmp_path: Path) -> None:
-    file = tmp_path / f"killed-{at}.toml"
-    file.write_text(dump_recipe(recipe))
-    root = Path(__file__).parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    done = subprocess.run([sys.executable, "-c", KILLED, str(file), str(at)], cwd=root, env=environment, timeout=600)
-    assert done.returncode == -signal.SIGKILL
-
-
 def test_a_killed_run_resumes_to_the_same_bits(make_recipe: Make, tmp_path: Path) -> None:
     whole, broken = make_recipe("whole", "method.dropout=0.1"), make_recipe("broken", "method.dropout=0.1")
     train_run(whole, Quiet())
     for at in (5, -6):  # in the middle of a step's bookkeeping, then in the middle of an evaluation
-        _killed(broken, at, tmp_path)
+        kill_at(broken, at, tmp_path)
     assert finished(Path(broken.run.folder)) is None
     train_run(broken, Quiet())
     assert losses(broken.run.folder) == losses(whole.run.folder)

@@ -192,6 +192,8 @@ class EvaluationSection:
 
     every: int = field(default=0, metadata={"low": 0})
     """After the geometric steps 1, 2, 4, 8, …: evaluate every so many steps; 0 means a sixth of the run."""
+    early: bool = True
+    """Evaluate at the geometric steps too, where most is learnt; false spares them where an evaluation costs much."""
     batch_size: int = field(default=16, metadata={"low": 1})
     """Rows scored at once; the result does not depend on it."""
     spans: tuple[str, ...] = ()

@@ -85,7 +85,7 @@ def _train(
 ) -> TrainResult:
     # How long, where to look, where to save.
     steps = total_steps(recipe, len(rows.train.rows))
-    looks = evaluation_steps(steps, recipe.evaluation.every) if rows.eval else ()
+    looks = evaluation_steps(steps, recipe.evaluation.every, recipe.evaluation.early) if rows.eval else ()
     plan = Plan(
         last=steps,
         looks=frozenset(looks),

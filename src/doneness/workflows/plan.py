@@ -76,7 +76,7 @@ def plan_recipe(recipe: Recipe, measure: bool = False) -> Planned:
         max_steps=steps,
     )
     found = replace(found, truncated=encoded.train.truncated)
-    looks = evaluation_steps(steps, recipe.evaluation.every) if held_out else ()
+    looks = evaluation_steps(steps, recipe.evaluation.every, recipe.evaluation.early) if held_out else ()
     eval_tokens = sum(len(r.ids) for r in held_out)
     config = read_config(recipe.model.path)
     shape = ModelShape.from_config(config) if config else None

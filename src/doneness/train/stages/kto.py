@@ -100,10 +100,12 @@ class Kto:
         weight = np.where(good, self.preference.desirable_weight, self.preference.undesirable_weight)
         kept = 1.0 / (1.0 + np.exp(-np.where(good, 1.0, -1.0) * (reward - beta * distance)))
         chosen, rejected = float(reward[good].mean()), float(reward[~good].mean())
+        error = sum(float(each.var(ddof=1)) / each.size for each in (reward[good], reward[~good]) if each.size > 1)
         metrics = {
             "rewards/chosen": chosen,
             "rewards/rejected": rejected,
             "rewards/margins": chosen - rejected,
+            "rewards/margins_se": error**0.5,
             "logps/chosen": float(own[good].mean()),
             "logps/rejected": float(own[~good].mean()),
             "kl": distance,
