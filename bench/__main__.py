@@ -1,10 +1,11 @@
-"""python -m bench [planted … | alarms … | verdicts … | stop … | paired … | overhead … | large … | fuzz … | kills …]."""
+"""python -m bench [planted | alarms | verdicts | stop | sanity | paired | overhead | large | fuzz | kills | beside |
+train …]."""
 
 from __future__ import annotations
 
 import sys
 
-from bench import alarms, fuzz, kills, large, overhead, paired, planted, stop
+from bench import alarms, beside, fuzz, kills, large, overhead, paired, planted, sanity_faults, stop, train
 from bench.verdicts import cli as verdicts
 
 BENCHES = {
@@ -12,11 +13,14 @@ BENCHES = {
     "alarms": alarms.main,
     "verdicts": verdicts.main,
     "stop": stop.main,
+    "sanity": sanity_faults.main,
     "paired": paired.main,
     "overhead": overhead.main,
     "large": large.main,
     "fuzz": fuzz.main,
     "kills": kills.main,
+    "beside": beside.main,
+    "train": train.main,
 }
 
 

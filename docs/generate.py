@@ -43,7 +43,8 @@ def modules(package: str) -> Iterator[ModuleType]:
 def checks() -> str:
     """What every check finds, how, and on whose authority."""
     lines = ["# Checks", "", "Made from the code by `make docs`.", ""]
-    for title, package in (("Runs", "doneness.diagnose.checks"), ("Data", "doneness.audit.checks")):
+    kinds = (("Runs", "diagnose"), ("Data", "audit"), ("Pipelines, learnt by heart first", "sanity"))
+    for title, package in ((title, f"doneness.{folder}.checks") for title, folder in kinds):
         lines += [f"## {title}", ""]
         for module in sorted(modules(package), key=lambda m: m.CHECK.code):
             head, body = explained(module)
@@ -74,7 +75,7 @@ def behaviours() -> str:
 
 def recipe() -> str:
     """Every key of a recipe with its default and what it does."""
-    source = SCHEMA.read_text(encoding="utf-8")
+    source = "\n".join(file.read_text(encoding="utf-8") for file in (SCHEMA, SCHEMA.with_name("sections.py")))
     lines = ["# Recipe", "", "Every key has a default. Made from the code by `make docs`.", ""]
     for section in dataclasses.fields(Recipe):
         values = getattr(Recipe(), section.name)

@@ -128,3 +128,18 @@ def test_a_folder_is_told_from_a_namesake(tmp_path: Path) -> None:
     (tmp_path / "b").symlink_to(tmp_path / "a")
     with pytest.raises(RecipeError, match="are both"):
         ask(f"--do_train --model_name_or_path M --train_file_dir {tmp_path}/a --validation_file_dir {tmp_path}/b")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("training/ppo_training.py --sft_model_path M --reward_model_path R", 'ppo_training.py is not.*"grpo".*dpo'),
+        ("--sft_model_path M --reward_model_path R --do_train", "PPO needs a value model"),
+        ("training/grpo_training.py --num_generations 4", 'run.stage = "grpo", grpo.generations'),
+        ("training/opd_training.py --opd_lambda 0.5", 'run.stage = "distill".*distill.on_policy'),
+    ],
+)
+def test_scripts_that_are_not_read_say_what_to_write(line: str, said: str) -> None:
+    with pytest.raises(RecipeError, match=said) as caught:
+        ask(line)
+    assert len(caught.value.faults) == 1

@@ -13,7 +13,6 @@ import pytest
 
 from doneness.config import Recipe
 from doneness.config.foreign import Fate, kinds, llamafactory, medicalgpt, table, training
-from doneness.config.foreign.asked import PENDING
 from doneness.config.foreign.table import read
 from doneness.core.catalogue import entries
 
@@ -36,7 +35,7 @@ def test_what_is_mapped_leads_to_keys_that_there_are(tool: str) -> None:
         for key in argument.keys:
             section, _, name = key.partition(".")
             known = {f.name for f in dataclasses.fields(getattr(recipe, section))}
-            assert name in known or key in PENDING, f"{argument.name} leads to {key}"
+            assert name in known, f"{argument.name} leads to {key}"
         if argument.fate is Fate.MAPPED:
             assert argument.keys or argument.conversion
             there = (getattr(module, argument.conversion, None) for module in (TOOLS[tool], training))

@@ -33,7 +33,8 @@ def test_every_shipped_recipe_is_valid() -> None:
 
 
 def test_every_key_says_what_it_is() -> None:
-    source = (Path(__file__).parents[2] / "src/doneness/config/schema.py").read_text(encoding="utf-8")
+    folder = Path(__file__).parents[2] / "src/doneness/config"
+    source = "\n".join((folder / name).read_text(encoding="utf-8") for name in ("schema.py", "sections.py"))
     for section in dataclasses.fields(Recipe):
         for key in dataclasses.fields(getattr(Recipe(), section.name)):
             after = source.split(f"    {key.name}: ", 1)[1].split("\n", 1)[1].lstrip()

@@ -25,7 +25,7 @@ def script(name: str) -> ModuleType:
 GENERATE = script("generate")
 CHECKS = [
     pytest.param(module, folder, id=module.CHECK.code)
-    for package, folder in (("doneness.diagnose.checks", "diagnose"), ("doneness.audit.checks", "audit"))
+    for package, folder in ((f"doneness.{folder}.checks", folder) for folder in ("diagnose", "audit", "sanity"))
     for module in GENERATE.modules(package)
 ]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from doneness.core import LANGUAGES, Action, StopDecision, Verdict
-from doneness.runs import EVAL_LOSS, LEARNING_RATE, ExampleLosses, Run, Series
+from doneness.runs import EVAL_LOSS, LEARNING_RATE, TRAIN_LOSS, ExampleLosses, Run, Series
 from doneness.stopping import EvidenceRule, PatienceRule, StopRule, first_stop, replay
 from doneness.testing import synthetic as make
 
@@ -143,3 +143,17 @@ def test_evidence_loses_less_than_patience_where_gains_are_many_and_small() -> N
     patient = first_stop(run, PatienceRule(3, 0.01))
     assert patient is not None
     assert first_stop(run, EvidenceRule()) is None
+
+
+def test_of_rewards_the_reward_says_why_not() -> None:
+    step = np.arange(1, 121)
+    noise = np.random.default_rng(0).normal(0.0, 0.02, 120)
+    known = {"reward": 0.01 * step + noise, "reward_std": 0.0 * step + 0.5, "kl": 0.0005 * step}
+    series = {f"train/{name}": Series.of(step, value) for name, value in known.items()}
+    loss = Series.of(step, 0.0 * step, epoch=step / 120)
+    run = Run("grpo", meta={"method": "grpo"}, series={TRAIN_LOSS: loss, **series})
+    decision = EvidenceRule().decide(run)
+    assert decision.action is Action.CONTINUE
+    said = decision.reason.args["why"].args["pairs"].args["evidence"]
+    assert said == next(f.message for f in decision.findings if f.code == "RL01")
+    assert all(decision.reason.text(lang) for lang in LANGUAGES)

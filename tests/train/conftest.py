@@ -45,7 +45,7 @@ def make_recipe(tmp_path: Path, tiny_model: Path) -> Callable[..., Recipe]:
 
     def make(name: str = "run", *overrides: str) -> Recipe:
         raw = {
-            "run": {"folder": str(tmp_path / name), "threads": 1},
+            "run": {"folder": str(tmp_path / name), "threads": 1, "preflight": False},
             "model": {"path": str(tiny_model), "device": "cpu"},
             "method": {"rank": 4, "alpha": 8},
             "data": {"train": str(train), "eval": str(held_out), "max_length": 128},

@@ -51,7 +51,8 @@ def test_a_method_learns_and_resumes_to_the_same_bits(make_recipe: Make, name: s
     if name.startswith("q"):
         pytest.importorskip("bitsandbytes")
     settings, parts, measured = METHODS[name]
-    changes = [f"method.{each}" for each in settings] + ["schedule.max_steps=5", "health.every=2"]
+    changes = [f"method.{each}" for each in settings] + ["schedule.max_steps=4", "health.every=2"]
+    changes += ["evaluation.every=4", "evaluation.early=false", "checkpoints.every=2"]
     whole, broken = make_recipe("whole", *changes), make_recipe("broken", *changes)
     train_run(whole, Quiet())
     with pytest.raises(RuntimeError, match="power cut"):

@@ -15,7 +15,7 @@ from doneness.models import encode
 from doneness.testing.tiny import make_tiny_tokenizer
 from doneness.train.resume import data_hash
 from doneness.workflows.rows import RecipeRows, encode_recipe_rows, encoding_lines, read_recipe_rows
-from doneness.workflows.train import _at_home
+from doneness.workflows.train import at_home
 
 THINGS = ["gout", "mumps", "tetanus", "scurvy", "malaria", "rabies", "asthma", "anthrax", "cholera", "measles"]
 QUESTIONS = [f"How does one treat {a} after {b}?" for a in THINGS for b in THINGS if a != b]
@@ -40,7 +40,7 @@ def test_a_registry_beside_the_recipe_is_found_from_anywhere(tmp_path: Path, mon
     assert found.data.train == f"{tmp_path / 'dataset_info.json'}#few"
     assert len(read_recipe_rows(found).train) == len(QUESTIONS)
     monkeypatch.chdir(tmp_path)
-    assert _at_home(recipe("dataset_info.json#few")).data.train == f"{tmp_path.resolve() / 'dataset_info.json'}#few"
+    assert at_home(recipe("dataset_info.json#few")).data.train == f"{tmp_path.resolve() / 'dataset_info.json'}#few"
     file.write_text(dump_recipe(found), encoding="utf-8")
     assert load_recipe(file) == found
 

@@ -14,6 +14,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from doneness.core import launched
+
 Counter = Callable[[int, int], None]
 
 
@@ -39,9 +41,12 @@ def _unicode(stream: TextIO) -> bool:
 
 
 def console() -> Console:
-    """Standard output for people; without colour and of a fixed width where nobody watches."""
+    """Standard output for people; without colour and of a fixed width where nobody watches.
+
+    Of several processes that were launched together the first alone writes.
+    """
     width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "100"))
-    return Console(width=width, highlight=False, soft_wrap=False)
+    return Console(width=width, highlight=False, soft_wrap=False, quiet=launched.rank() > 0)
 
 
 @contextmanager

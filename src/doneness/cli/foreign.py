@@ -13,8 +13,14 @@ from doneness.core import Message
 _EVERYWHERE = {"--lang": 1, "--help": 0, "-h": 0}
 # Commands that take another tool's recipe, with the options that are ours and how many words follow each.
 OWN = {
-    "train": {"--dry-run": 0, **_EVERYWHERE},
+    "train": {"--dry-run": 0, "--preflight": 0, **_EVERYWHERE},
     "plan": {"--measure": 0, "--json": 0, **_EVERYWHERE},
+    "sanity": {
+        **dict.fromkeys(("--rows", "--epochs", "--ladder", "--seeds", "--by"), 1),
+        **dict.fromkeys(("--parameters", "--tokens", "--loss", "--bytes-per-token"), 1),
+        **dict.fromkeys(("--law", "--annealed", "--json"), 0),
+        **_EVERYWHERE,
+    },
     "preview": {"--model": 1, "--rows": 1, **_EVERYWHERE},
 }
 

@@ -22,17 +22,38 @@ from doneness.cli import (
     preview,
     probe,
     prune,
+    recipes,
     replay,
     report,
+    sanity,
     train,
     watch,
 )
 from doneness.cli.console import lenient
 from doneness.cli.foreign import set_apart
-from doneness.core import LANGUAGES, DonenessError, speaking, tr
+from doneness.core import LANGUAGES, DonenessError, launched, speaking, tr
 
 # In the order in which a person needs them: this is the table of contents.
-_COMMANDS = (demo, audit, preview, plan, train, watch, check, compare, replay, probe, export, prune, report, figure)
+_COMMANDS = (
+    *(
+        demo,
+        audit,
+        preview,
+        plan,
+        sanity,
+        train,
+        recipes,
+        watch,
+        check,
+        compare,
+        replay,
+        probe,
+        export,
+        prune,
+        report,
+        figure,
+    ),
+)
 
 OK, FAULT, INTERRUPTED = 0, 2, 130
 _DEBUG = "DONENESS_DEBUG"
@@ -42,12 +63,16 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser whose faults are one line too."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(FAULT, tr("cli.usage_fault", message=message, program=self.prog) + "\n")
+        fault = tr("cli.usage_fault", message=message, program=self.prog) + "\n"
+        self.exit(FAULT, fault if launched.speaks() else None)
 
 
 def entry() -> None:
     """The console script."""
-    sys.exit(main())
+    code = main()
+    if code == OK:
+        launched.part()
+    sys.exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,10 +95,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         except SystemExit as leaving:
             return leaving.code if isinstance(leaving.code, int) else FAULT
         except DonenessError as error:
-            print(error, file=sys.stderr)
+            if launched.speaks():
+                print(error, file=sys.stderr)
             return error.exit_code
         except KeyboardInterrupt:
-            print(tr("cli.interrupted"), file=sys.stderr)
+            if launched.rank() == 0:
+                print(tr("cli.interrupted"), file=sys.stderr)
             return INTERRUPTED
         except BrokenPipeError:
             # The reader (head, less) went away; what it wanted it has.
@@ -84,7 +111,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 raise
             # A traceback would end with exit code 1, which means that a run was judged.
             message = " ".join(str(error).split()) or "-"
-            print(tr("cli.defect", kind=type(error).__name__, message=message), file=sys.stderr)
+            if launched.speaks():
+                print(tr("cli.defect", kind=type(error).__name__, message=message), file=sys.stderr)
             return FAULT
 
 

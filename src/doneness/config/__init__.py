@@ -16,13 +16,17 @@ from doneness.config.schema import (
     ReportSection,
     RunSection,
     ScheduleSection,
+    ScratchSection,
     StoppingSection,
 )
+from doneness.config.sections import DistillSection, GrpoSection, RewardsSection
 
 __all__ = [
     "CheckpointsSection",
     "DataSection",
+    "DistillSection",
     "EvaluationSection",
+    "GrpoSection",
     "HealthSection",
     "MethodSection",
     "ModelSection",
@@ -31,8 +35,10 @@ __all__ = [
     "ProbesSection",
     "Recipe",
     "ReportSection",
+    "RewardsSection",
     "RunSection",
     "ScheduleSection",
+    "ScratchSection",
     "StoppingSection",
     "bits_of",
     "build_recipe",

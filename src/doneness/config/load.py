@@ -13,10 +13,11 @@ from typing import Any, get_type_hints
 
 import tomli_w
 
-from doneness.config import explore, methods, stages
+from doneness.config import explore, methods, scratch, stages
 from doneness.config.aliases import our_name
 from doneness.config.gain import parse_gain
 from doneness.config.places import moved, place_of
+from doneness.config.rewards import beside
 from doneness.config.schema import Recipe, StoppingSection
 from doneness.config.target import parse_target
 from doneness.core import RecipeError, tr
@@ -24,9 +25,11 @@ from doneness.core import RecipeError, tr
 _SECTIONS: dict[str, type[Any]] = get_type_hints(Recipe)
 _PATHS = {
     ("model", "path"),
+    ("scratch", "tokenizer"),
     ("method", "adapter"),
     ("data", "train"),
     ("data", "eval"),
+    ("distill", "teacher"),
     ("probes", "suite"),
     ("report", "data_card"),
 }
@@ -83,6 +86,7 @@ def build_recipe(
     for text in overrides:
         _override(values, text, faults)
     explore.fill(values)
+    scratch.fill(values)
     stages.fill(values)
     recipe = Recipe(**{name: cls(**values[name]) for name, cls in _SECTIONS.items()})
     faults += _conflicts(recipe)
@@ -135,10 +139,13 @@ def _put(
         return
     fault = _range_fault(value, known[key].metadata)
     if fault:
-        faults.append(tr("config.wrong_value", name=name, value=_written(value), fault=fault))
+        absent = stages.absent(value) if name == "run.stage" else None
+        faults.append(absent or tr("config.wrong_value", name=name, value=_written(value), fault=fault))
         return
     if (section, key) in _PATHS and value and base is not None:
         value = _resolve(value, base)
+    if name == "rewards.use" and base is not None:
+        value = tuple(beside(text, base) for text in value)
     values[section][key] = value
 
 
@@ -191,7 +198,7 @@ def _conflicts(recipe: Recipe) -> list[str]:
         faults.append(tr("config.same_file"))
     if recipe.data.hold_out_share and recipe.data.hold_out_rows:
         faults.append(tr("config.two_hold_outs"))
-    faults += stages.faults(recipe) + methods.faults(recipe)
+    faults += stages.faults(recipe) + methods.faults(recipe) + scratch.faults(recipe)
     return faults + _stopping_conflicts(recipe.stopping) + explore.faults(recipe)
 
 

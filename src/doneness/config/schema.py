@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from doneness.config.sections import DistillSection, GrpoSection, RewardsSection
+
+STAGES = ("pretrain", "sft", "dpo", "orpo", "kto", "reward", "grpo", "distill")
+
 
 @dataclass(frozen=True)
 class RunSection:
@@ -11,10 +15,11 @@ class RunSection:
 
     folder: str = "runs/run"
     """Folder of the run: journal, checkpoints, evaluations, report."""
-    stage: str = field(default="sft", metadata={"choices": ("pretrain", "sft", "dpo", "orpo", "kto", "reward")})
+    stage: str = field(default="sft", metadata={"choices": STAGES})
     """What is trained: pretrain (every token of texts), sft (answers to questions), dpo or orpo (chosen answers against
-    rejected ones), kto (answers marked good or bad), reward (a model that tells chosen from rejected). Left to
-    themselves, preference stages pass over the data once, at a fortieth of the learning rate."""
+    rejected ones), kto (answers marked good or bad), reward (a model that tells chosen from rejected), grpo (the
+    model's own answers, by their rewards), distill (what a teacher says). Left to themselves, preference stages pass
+    over the data once, at a fortieth of the learning rate, and grpo once at a twentieth."""
     mode: str = field(default="train", metadata={"choices": ("train", "explore")})
     """train, or explore: a long run on query and value adapters at a learning rate of 8e-6 at most, to see the shape of
     the curve. Left to itself it trains 10 epochs at a constant rate and notes decisions without obeying them. It is
@@ -23,6 +28,9 @@ class RunSection:
     """Seeds data order, adapter initialisation and probe sampling."""
     threads: int = field(default=0, metadata={"low": 0})
     """CPU threads for torch; 0 leaves the choice to torch. A result is bitwise repeatable per thread count."""
+    preflight: bool = True
+    """Before the first step look at rows, loss, gradients, memory and disk, in seconds; it changes nothing in the
+    result. false begins at once."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,29 @@ class ModelSection:
     """Run code that the model's folder or the hub brings along."""
     template: str = ""
     """Chat template by LLaMA-Factory's name (llama3, qwen, chatml, alpaca …); empty takes the tokenizer's own."""
+
+
+@dataclass(frozen=True)
+class ScratchSection:
+    """A model that begins with random weights, by a config.json or by the shape given here."""
+
+    enabled: bool = False
+    """Begin with random weights, all of which are trained. With model.path its config.json says the shape, and weights
+    that lie there are not read; without it the keys here do. The same run.seed gives the same weights."""
+    tokenizer: str = ""
+    """Folder or hub name of a tokenizer. Empty takes that of model.path, or trains one on the training rows."""
+    vocabulary: int = field(default=8000, metadata={"low": 300, "high": 1_000_000})
+    """Tokens of a tokenizer that is trained (byte-level BPE); fewer where the rows do not yield so many."""
+    width: int = field(default=256, metadata={"low": 8})
+    """Numbers of a token's state; a multiple of heads."""
+    depth: int = field(default=4, metadata={"low": 1})
+    """Decoder layers."""
+    heads: int = field(default=4, metadata={"low": 1})
+    """Attention heads."""
+    kv_heads: int = field(default=0, metadata={"low": 0})
+    """Heads of keys and values, which heads is a multiple of; 0 means as many as heads."""
+    context: int = field(default=0, metadata={"low": 0})
+    """Longest text that the model is made for; 0 means data.max_length."""
 
 
 @dataclass(frozen=True)
@@ -260,6 +291,9 @@ class CheckpointsSection:
     keep_gb: float = field(default=0.0, metadata={"low": 0.0})
     """Delete the least useful once they are together larger than this (1 GB = 10^9 bytes); never the newest, the
     recommended, the last good one, or one that was asked to be kept. 0 keeps all."""
+    only_model: bool = False
+    """Write the model alone, without the optimizer's state: a third of the size where all weights move. A run that was
+    broken off can then not be resumed, and is told so."""
 
 
 @dataclass(frozen=True)
@@ -306,9 +340,13 @@ class Recipe:
 
     run: RunSection = field(default_factory=RunSection)
     model: ModelSection = field(default_factory=ModelSection)
+    scratch: ScratchSection = field(default_factory=ScratchSection)
     method: MethodSection = field(default_factory=MethodSection)
     data: DataSection = field(default_factory=DataSection)
     preference: PreferenceSection = field(default_factory=PreferenceSection)
+    grpo: GrpoSection = field(default_factory=GrpoSection)
+    rewards: RewardsSection = field(default_factory=RewardsSection)
+    distill: DistillSection = field(default_factory=DistillSection)
     optimizer: OptimizerSection = field(default_factory=OptimizerSection)
     schedule: ScheduleSection = field(default_factory=ScheduleSection)
     evaluation: EvaluationSection = field(default_factory=EvaluationSection)

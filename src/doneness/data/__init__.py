@@ -1,9 +1,11 @@
 """Rows of data: reading, near-duplicates, templates, subsets. No torch."""
 
 from doneness.data.eval_size import advised_rows, detectable
+from doneness.data.grade import result_of, same_result
 from doneness.data.held_out import HeldOut, hold_out
 from doneness.data.near_duplicates import near_pairs, normalise, shingles, similarity
 from doneness.data.preferences import Kept, KtoRow, PreferenceRow, read_kto, read_preferences
+from doneness.data.prompts import PromptRow, read_prompts
 from doneness.data.rows import Row, Rows, Turn, read_rows
 from doneness.data.select import stratified
 from doneness.data.sources import Reading
@@ -16,6 +18,7 @@ __all__ = [
     "Kept",
     "KtoRow",
     "PreferenceRow",
+    "PromptRow",
     "Reading",
     "Row",
     "Rows",
@@ -34,9 +37,12 @@ __all__ = [
     "parse_spans",
     "read_kto",
     "read_preferences",
+    "read_prompts",
     "read_rows",
     "read_texts",
     "refuse_absent",
+    "result_of",
+    "same_result",
     "shingles",
     "similarity",
     "skeletons",

@@ -12,7 +12,7 @@ from doneness.data.said import Fault
 # What a row's meaning hangs on: where one of these is mapped, the others count only where they are mapped, too.
 MEANING = (
     "prompt", "completion", "messages", "conversations", "instruction", "input", "output", "history", "system",
-    "question", "answer", "text", "chosen", "rejected", "tools",
+    "question", "answer", "solution", "problem", "text", "chosen", "rejected", "tools",
 )  # fmt: skip
 MARKS = ("label", "id", "kind", "topic", "cluster", "source")
 

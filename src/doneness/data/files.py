@@ -24,6 +24,9 @@ Item = tuple[int, Mapping[str, Any]]
 TEXT = "text"  # the column of a plain text file
 ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt")
 _LONGEST_CELL = 2**31 - 1
+# How files begin that are no text; a table of a spreadsheet is a ZIP file.
+_BINARY = (b"PK\x03\x04", b"\x89PNG", b"\xff\xd8\xff", b"\x1f\x8b", b"%PDF", b"PAR1", b"GIF8")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BATCH = 1024  # rows of a Parquet file in memory as objects
 
 
@@ -72,14 +75,23 @@ def _open(path: Path) -> Any:
 
 def _reader(path: Path, handle: Any, plain: bool) -> Callable[[Path, Any], Iterator[tuple[int, Any]]]:
     kind = ending(path)
-    if kind in (".csv", ".tsv"):
-        return _table
     if kind == ".parquet":
         return _parquet
+    _refuse_binary(path, handle.peek(64)[:64])
+    if kind in (".csv", ".tsv"):
+        return _table
     head = handle.peek(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     if kind == ".txt" and (plain or head not in (b"[", b"{")):
         return _texts
     return _array if head == b"[" else _lines
+
+
+def _refuse_binary(path: Path, head: bytes) -> None:
+    """What is no text at all, or text of two bytes a character, is named as that."""
+    if head.startswith(_UTF16):
+        raise DataError(tr("data.utf16", path=str(path)))
+    if head.startswith(_BINARY) or b"\0" in head:
+        raise DataError(tr("data.binary", path=str(path)))
 
 
 def _texts(path: Path, handle: Iterable[bytes]) -> Iterator[tuple[int, Any]]:
@@ -115,6 +127,9 @@ def _table(path: Path, handle: Any) -> Iterator[tuple[int, Any]]:
                 continue
             if names is None:
                 names = [cell.strip() for cell in cells]
+                twice = next((name for name in names if name and names.count(name) > 1), None)
+                if twice is not None:
+                    raise DataError(tr("data.twice", path=str(path), name=twice))
                 continue
             if len(cells) != len(names):
                 what = say("data.ragged", cells=len(cells), columns=len(names))

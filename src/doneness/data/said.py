@@ -163,7 +163,11 @@ def _spoken(item: Mapping[str, Any], content: Any, is_call: bool, field: str) ->
     calls = [call for part in parts if part.get("type") in _CALLS for call in _calls(part.get("value"))]
     apart = ("reasoning", "thinking", *(_CALLS if calls else ()))
     text = string([p for p in parts if p.get("type") not in apart] if parts else content, field)
-    calls += _calls(item.get("tool_calls")) + (_calls(text) if is_call else [])
+    asked = item.get("tool_calls")
+    told = _calls(asked)
+    if asked and not told:
+        raise Fault(say("data.bad_calls", field=field))
+    calls += told + (_calls(text) if is_call else [])
     if is_call and calls:
         text = ""
     more: dict[str, Any] = {}

@@ -110,6 +110,8 @@ def _registered(entry: Entry, reading: Reading, plain: bool) -> Source:
         return converted(item, entry)
 
     def items() -> Iterator[Item]:
+        if entry.file is not None and not entry.file.exists():
+            raise DataError(tr("data.registry.gone", path=str(entry.file), name=entry.name))
         found = _on_hub(entry) if entry.file is None else _in_files(entry.file, plain)
         if entry.samples:
             found = iter(_drawn(list(found), entry.samples, reading.seed))

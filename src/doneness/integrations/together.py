@@ -10,26 +10,12 @@ import numpy as np
 
 from doneness.core import tr
 from doneness.integrations.scored import Row
-from doneness.models import require
+from doneness.models import together
+from doneness.models.together import gathered, share
 from doneness.runs import ExampleLosses, SpanLosses
 
+__all__ = ["agreed", "from_first", "gathered", "merged", "share"]
 logger = logging.getLogger("doneness")
-
-
-def share() -> tuple[int, int]:
-    """This process's rank, and how many there are."""
-    spread = _spread()
-    return (spread.get_rank(), spread.get_world_size()) if spread is not None else (0, 1)
-
-
-def gathered(mine: Any) -> list[Any]:
-    """What every process holds, in order of rank; all must call it."""
-    spread = _spread()
-    if spread is None:
-        return [mine]
-    found: list[Any] = [None] * spread.get_world_size()
-    spread.all_gather_object(found, mine)
-    return found
 
 
 def agreed(reason: str | None, first: bool) -> bool:
@@ -47,12 +33,7 @@ def agreed(reason: str | None, first: bool) -> bool:
 
 def from_first(mine: Any) -> Any:
     """What the first process holds; all must call it."""
-    spread = _spread()
-    if spread is None:
-        return mine
-    held = [mine]
-    spread.broadcast_object_list(held, src=0)
-    return held[0]
+    return together.from_first(mine)
 
 
 def merged(step: int, parts: Iterable[list[Row]], known: int | None) -> tuple[ExampleLosses | None, int | None]:
@@ -89,8 +70,3 @@ def merged(step: int, parts: Iterable[list[Row]], known: int | None) -> tuple[Ex
 def _of_span(rows: list[Row], name: str) -> SpanLosses:
     told = [row.spans.get(name, (0.0, 0)) for row in rows]
     return SpanLosses(np.array([nll for nll, _ in told]), np.array([tokens for _, tokens in told], dtype=np.int64))
-
-
-def _spread() -> Any:
-    distributed = require("torch").distributed
-    return distributed if distributed.is_available() and distributed.is_initialized() else None

@@ -16,7 +16,7 @@ from doneness.data import Row, Span
 from doneness.models.cutting import cut_balanced, cut_end, cut_question, size, without_oldest
 from doneness.models.messages import as_turns
 from doneness.models.offsets import spans_of
-from doneness.models.render import head_ids
+from doneness.models.render import TemplateRefusal, head_ids
 from doneness.models.turns import Chat, Piece
 
 MASKED = -100  # the label of a token that carries no loss, in transformers and torch
@@ -168,7 +168,10 @@ def _encode(chat: Chat, row: Row, asked: _Asked) -> Encoded:
     turns = as_turns(row, asked.system, chat.known)
     # LLaMA-Factory shortens turn by turn also where the last answer alone is learnt.
     every = asked.answers == "all" or asked.cut == "balanced"
-    whole, moved = chat.pieces(turns, row.tools, every, row.id)
+    try:
+        whole, moved = chat.pieces(turns, row.tools, every, row.id)
+    except TemplateRefusal as error:
+        raise DataError(tr("models.row_refused", row=row.id, line=row.line, what=str(error))) from error
     if asked.answers == "last":
         whole = [*(replace(piece, loss=False) for piece in whole[:-1]), whole[-1]]
     if not any(piece.loss for piece in whole):

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doneness.models.imports import require
+from doneness.models.together import parted
 
 # Logits of a block, in numbers. As float32 they are 64 MiB and their log-probabilities as much again; a copy from
 # bfloat16 adds 32 MiB, a soft cap up to 128 MiB.
@@ -144,7 +145,8 @@ def _parts(model: Any) -> tuple[Any, Any]:
     # OPT and decoders taken from a pair with an encoder are bodies in a shell that the model reaches past.
     body = body if base.config.is_encoder_decoder else getattr(body, "decoder", body)
     compiled = any(getattr(each, "_compiled_call_impl", None) is not None for each in (model, base, body))
-    return base, None if body is base or placed or compiled else body
+    # Weights that processes have parts of are put together at every call, in all of them: the calls must be as many.
+    return base, None if body is base or placed or compiled or parted(base) else body
 
 
 def _block(base: Any) -> int:

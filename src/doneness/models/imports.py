@@ -6,6 +6,7 @@ import os
 import sys
 from types import ModuleType
 
+from doneness.core import launched
 from doneness.core.extras import optional
 
 
@@ -20,6 +21,9 @@ def require(module: str, extra: str = "train") -> ModuleType:
         # the runtime reads these once, when it is loaded.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         os.environ.setdefault("GOMP_SPINCOUNT", "0")
+        if launched.processes() > 1:
+            # What it says of its own graph, once a process, is no concern of a user.
+            os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     return optional(module, extra)
 
 
@@ -28,4 +32,6 @@ def quiet_libraries() -> None:
     transformers = require("transformers")
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+    # It would tell of every try where there is no network; that it failed is said once.
+    require("huggingface_hub").utils.logging.set_verbosity_error()
     require("datasets").disable_progress_bars()

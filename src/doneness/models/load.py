@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from doneness.core import DonenessError, tr
+from doneness.core import DonenessError, launched, tr
 from doneness.models.imports import quiet_libraries, require
 from doneness.models.quantize import Quantization, prepared, quantized_arguments
 
@@ -52,6 +52,7 @@ def load_model(
     where = pick_device(device)
     source, extra = _source(path)
     extra |= more or {}
+    damaged = require("safetensors").SafetensorError
     packing = quantized_arguments(quantization, pick_dtype(dtype, where), where) if quantization else {}
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, **extra)
@@ -62,7 +63,7 @@ def load_model(
         # The GGUF reader draws a progress bar that no setting switches off.
         with contextlib.redirect_stderr(io.StringIO()) if "gguf_file" in extra else contextlib.nullcontext():
             model = kind.from_pretrained(source, dtype=getattr(torch, pick_dtype(dtype, where)), **extra, **packing)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, damaged) as error:
         reason = " ".join(str(error).split())[:300]
         raise DonenessError(tr("models.not_loadable", path=path, reason=reason)) from error
     if extra.get("gguf_file"):
@@ -72,7 +73,10 @@ def load_model(
     if scores is not None:
         # By it such a model finds the end of a row.
         model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
-    return LoadedModel(prepared(model) if quantization else model.to(where), tokenizer, path)
+    # Weights that will be spread over cards may not fit on one.
+    return LoadedModel(
+        prepared(model) if quantization else model.to("cpu" if launched.places() else where), tokenizer, path
+    )
 
 
 def _unmark(model: Any) -> None:

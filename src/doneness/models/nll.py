@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from doneness.models.chat import Encoded
 from doneness.models.head import target_losses
 from doneness.models.imports import require
+from doneness.models.parted import Parted, looking
 from doneness.runs import ExampleLosses, SpanLosses
 
 # Rows go through the model together while all their logits, of which only a part is ever there, would be no more
@@ -36,6 +37,7 @@ def example_losses(
     batch_size: int = 16,
     progress: Callable[[int], None] | None = None,
     exact: NDArray[np.bool_] | None = None,
+    shared: bool = False,
 ) -> ExampleLosses:
     """Score every row with the model as it stands; shapes (n,), n = len(rows).
 
@@ -47,6 +49,8 @@ def example_losses(
         progress: called with the number of rows done.
         exact: filled with whether all target tokens of a row are the model's first choices, that is whether it would
             say them word for word when asked for its likeliest answer; shape (n,).
+        shared: every process of several calls this: each scores a part, and all get the whole. The batches are those
+            that one process would make, and so the numbers are the same.
     """
     torch = require("torch")
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
@@ -57,9 +61,9 @@ def example_losses(
     was_training = model.training
     model.eval()
     try:
-        with torch.inference_mode():
-            done = 0
-            for batch in _batches(rows, order, batch_size, int(model.config.vocab_size)):
+        with looking(model):
+            done, own = 0, Parted(_batches(rows, order, batch_size, int(model.config.vocab_size)), model, shared)
+            for batch in own:
                 asked = [rows[i] for i in batch]
                 first = None if exact is None else np.zeros(sum(row.targets for row in asked), dtype=np.bool_)
                 for i, each in zip(batch, _batch_losses(torch, model, asked, first), strict=True):
@@ -69,9 +73,10 @@ def example_losses(
                 if exact is not None and first is not None:
                     ends = np.cumsum([row.targets for row in asked])[:-1]
                     exact[batch] = [bool(each.all()) for each in np.split(first, ends)]
-                done += len(batch)
+                done += len(batch) * own.processes
                 if progress:
-                    progress(done)
+                    progress(min(done, len(rows)))
+            own.complete([nll, *by_span.values(), *([] if exact is None else [exact])])
     finally:
         model.train(was_training)
     return ExampleLosses(

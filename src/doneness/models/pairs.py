@@ -230,7 +230,11 @@ def _collected(kept: Sequence[Any], skipped: int, asked: Asked) -> EncodedRows[A
 
 
 def score_pairs(
-    model: Any, pairs: Sequence[EncodedPair], batch_size: int, progress: Callable[[int], None] | None = None
+    model: Any,
+    pairs: Sequence[EncodedPair],
+    batch_size: int,
+    progress: Callable[[int], None] | None = None,
+    shared: bool = False,
 ) -> PairScores:
     """Both answers of every pair, with the model as it stands.
 
@@ -239,10 +243,11 @@ def score_pairs(
         pairs: encoded pairs.
         batch_size: pairs scored at once at most.
         progress: called with the number of pairs done.
+        shared: every process of several calls this, and scores a part.
     """
     rows = [replace(row, spans={}) for pair in pairs for row in (pair.chosen, pair.rejected)]
     told = None if progress is None else lambda done: progress(done // 2)
-    found = example_losses(model, rows, 0, 2 * batch_size, told)
+    found = example_losses(model, rows, 0, 2 * batch_size, told, shared=shared)
     return PairScores(-found.nll[::2], -found.nll[1::2], found.tokens[::2], found.tokens[1::2])
 
 

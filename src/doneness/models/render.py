@@ -13,6 +13,10 @@ Said = Mapping[str, Any]
 _MARK = "ANSWERSTANDSHERE"
 
 
+class TemplateRefusal(DataError):
+    """A conversation that the chat template does not write."""
+
+
 def render(tokenizer: Any, turns: Sequence[Said], ask: bool = False, tools: Sequence[Any] = ()) -> str:
     """The conversation as text, by the tokenizer's chat template, or plainly where it has none.
 
@@ -23,7 +27,7 @@ def render(tokenizer: Any, turns: Sequence[Said], ask: bool = False, tools: Sequ
         tools: descriptions of what may be called, as the template wants them.
 
     Raises:
-        DataError: the template refuses the conversation (some know no system turn).
+        TemplateRefusal: the template refuses the conversation (some know no system turn).
     """
     if tokenizer.chat_template:
         from jinja2 import TemplateError
@@ -33,7 +37,7 @@ def render(tokenizer: Any, turns: Sequence[Said], ask: bool = False, tools: Sequ
             return str(tokenizer.apply_chat_template(list(turns), tokenize=False, add_generation_prompt=ask, **more))
         except TemplateError as error:
             roles = ", ".join(turn["role"] for turn in turns)
-            raise DataError(tr("models.template_refuses", roles=roles, reason=str(error))) from error
+            raise TemplateRefusal(tr("models.template_refuses", roles=roles, reason=str(error))) from error
     lines = [f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns]
     return "\n".join([*lines, "Assistant: "] if ask else lines)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from doneness.config import Recipe
 from doneness.models import pick_dtype
+from doneness.models.together import share
 
 _SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine", "wsd": "warmup_stable_decay"}
 
@@ -23,6 +24,9 @@ def total_steps(recipe: Recipe, rows: int) -> int:
 
 def steps_per_epoch(recipe: Recipe, rows: int) -> int:
     """Optimizer steps in one pass: batches of micro_batch rows, accumulated to batch_size."""
+    if recipe.run.stage == "grpo":
+        # Of answers there are several to a row, and a step without all its questions is left out.
+        return max(1, rows // (recipe.optimizer.batch_size // recipe.grpo.generations))
     batches = math.ceil(rows / recipe.optimizer.micro_batch)
     return math.ceil(batches / (recipe.optimizer.batch_size // recipe.optimizer.micro_batch))
 
@@ -32,9 +36,15 @@ def warmup_steps(recipe: Recipe, steps: int) -> int:
     return recipe.schedule.warmup_steps or math.ceil(recipe.schedule.warmup_share * steps)
 
 
+def accumulation(recipe: Recipe) -> int:
+    """Micro-batches that a process adds up to a step: batch_size counts the rows of all processes."""
+    return recipe.optimizer.batch_size // (recipe.optimizer.micro_batch * share()[1])
+
+
 def common_arguments(recipe: Recipe, folder: Path, steps: int, device: str) -> dict[str, Any]:
     """What every stage's configuration has, so that it trains exactly what the recipe says and nothing else."""
     optimizer, schedule = recipe.optimizer, recipe.schedule
+    trackers = recipe.report.trackers if share()[0] == 0 else ()
     dtype = pick_dtype(recipe.model.dtype, device)
     scheduler_kwargs: dict[str, Any] = {}
     if schedule.kind == "wsd":
@@ -44,7 +54,7 @@ def common_arguments(recipe: Recipe, folder: Path, steps: int, device: str) -> d
         "output_dir": str(folder),
         "max_steps": steps,
         "per_device_train_batch_size": optimizer.micro_batch,
-        "gradient_accumulation_steps": optimizer.batch_size // optimizer.micro_batch,
+        "gradient_accumulation_steps": accumulation(recipe),
         "learning_rate": optimizer.learning_rate,
         "weight_decay": optimizer.weight_decay,
         "adam_beta1": optimizer.beta1,
@@ -65,8 +75,9 @@ def common_arguments(recipe: Recipe, folder: Path, steps: int, device: str) -> d
         "logging_nan_inf_filter": False,  # a NaN must be seen as one
         "eval_strategy": "no",  # the callback asks for evaluations and checkpoints, step by step
         "save_strategy": "no",
-        "report_to": list(recipe.report.trackers) or "none",
-        "run_name": _session_name(folder) if recipe.report.trackers else None,
+        "save_only_model": recipe.checkpoints.only_model,
+        "report_to": list(trackers) or "none",
+        "run_name": _session_name(folder) if trackers else None,
         "disable_tqdm": True,
         "dataloader_num_workers": 0,
         "dataloader_pin_memory": device != "cpu",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,9 +22,13 @@ from doneness.stopping.improvement import improved, judged
 from doneness.stopping.tracked import of_decision, of_evaluation
 from doneness.train.keeping import rotate
 from doneness.train.resume import sizes
+from doneness.train.signals import listening
 
-# What preference stages and reward models log beside the loss, by TRL's names.
-_OF_PAIRS = ("rewards/", "logps/", "kl", "nll_loss", "accuracy", "margin", "min_reward", "mean_reward", "max_reward")
+# What other stages than sft log beside the loss, by TRL's names.
+_OF_STAGES = (
+    "rewards/", "logps/", "kl", "nll_loss", "accuracy", "margin", "min_reward", "mean_reward", "max_reward", "reward",
+    "frac_reward", "completions/", "entropy", "clip_ratio/", "distill/",
+)  # fmt: skip
 
 
 class Watcher(Protocol):
@@ -119,7 +122,7 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
             "learning_rate": logs["learning_rate"],
             **self.position(state),
         }
-        pairs = {name: value for name, value in logs.items() if name.startswith(_OF_PAIRS)}
+        pairs = {name: value for name, value in logs.items() if name.startswith(_OF_STAGES)}
         self.recorder.write("train", state.global_step, **data, **({"metrics": pairs} if pairs else {}))
         self.watcher.trained({"step": state.global_step, **data})
         spent = self.budget.spent(data["targets"], data["tokens"], data["time"]) if self.budget else None
@@ -240,19 +243,9 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
     def listening(self) -> Iterator[None]:
         """Ctrl-C and SIGTERM end the run after the step at hand, with a checkpoint; a second Ctrl-C at once."""
 
-        def heard(number: int, frame: Any) -> None:
-            if self.interrupted:
-                raise KeyboardInterrupt
+        def heard() -> None:
             self.interrupted = True
             self.watcher.interrupted()
 
-        try:
-            before = {s: signal.signal(s, heard) for s in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # not in the main thread: whoever called us has the signals
+        with listening(heard):
             yield
-            return
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

@@ -10,10 +10,11 @@ from transformers import TrainerCallback
 from doneness.health import HealthWatch, SpikeRule, spike_record
 from doneness.runs.journal import number
 from doneness.runs.recorder import Recorder
+from doneness.train.order import Order
 
 ROWS = "rows"  # the batch's column of row numbers
-LENGTH = "length"  # the column by which transformers groups rows of like length
-_APART = (ROWS, LENGTH)
+FILLER = "filler"  # marks a row that does not count: another process had one more
+_APART = (ROWS, FILLER)
 
 
 class WithRows:
@@ -24,14 +25,24 @@ class WithRows:
 
     def __call__(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
         """The batch of `examples`."""
-        rows = [int(each[ROWS]) for each in examples]
-        return {**self.collate([{k: v for k, v in each.items() if k not in _APART} for each in examples]), ROWS: rows}
+        rows = [int(each[ROWS]) for each in examples if FILLER not in each]
+        found = self.collate([{k: v for k, v in each.items() if k not in _APART} for each in examples])
+        if not rows and "labels" in found:
+            found["labels"] = found["labels"].fill_(-100)
+        return {**found, ROWS: rows}
 
 
 class HealthCallback(TrainerCallback):  # type: ignore[misc]
     """Writes `health` and `spike` records; the training itself is, bit for bit, what it would be without."""
 
-    def __init__(self, recorder: Recorder, every: int, ids: Sequence[str], position: Callable[[Any], Any]) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        every: int,
+        ids: Sequence[str],
+        position: Callable[[Any], Any],
+        order: Order | None = None,
+    ) -> None:
         """Go on where the journal stands.
 
         Args:
@@ -39,7 +50,9 @@ class HealthCallback(TrainerCallback):  # type: ignore[misc]
             every: steps between two measurements.
             ids: of the training rows, by number.
             position: tells where on every x-axis the run stands.
+            order: knows the rows that other processes took; None where there is none.
         """
+        self.order = order
         self.recorder, self.every, self.ids, self.position = recorder, every, ids, position
         self.spikes = SpikeRule(number(r.get("loss")) for r in recorder.records if r["kind"] == "train")
         self.trainer: Any = None
@@ -83,12 +96,13 @@ class HealthCallback(TrainerCallback):  # type: ignore[misc]
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         """Judge the step's loss by those before it."""
-        if not logs or "loss" not in logs:
-            return
+        if not logs or "loss" not in logs or "reward" in logs:
+            return  # the loss of a policy stands about zero and jumps by nature
         spike = self.spikes.judge(float(logs["loss"]))
         if spike is not None:
             step = int(state.global_step)
-            rows = [self.ids[row] for row in self._rows]
+            taken = self._rows if self.order is None else self.order.rows(step)
+            rows = [self.ids[row] for row in taken]
             self.recorder.write("spike", step, **spike_record(spike, step, rows), **self.position(state))
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -17,10 +17,11 @@ from doneness.runs import Recorder, atomic
 from doneness.runs.examples import FOLDER as EVALS
 from doneness.runs.recorder import read_requests
 from doneness.runs.records import is_whole
-from doneness.train.resume import resume_point
+from doneness.train.resume import resume_point, sizes
 
 GOING = ".going-"
 PARTIAL = ".partial"  # checkpoints are written in here, and renamed when they are whole
+TRIAL = ".preflight-"  # in a folder of this name, and the process's number, a checkpoint is tried before the run
 GIGABYTE = 1e9
 
 
@@ -107,6 +108,8 @@ def sweep(recorder: Recorder, begin: int) -> None:
             _note(recorder, left, begin)
             shutil.rmtree(left, ignore_errors=True)
     shutil.rmtree(recorder.folder / PARTIAL, ignore_errors=True)
+    for left in recorder.folder.glob(f"{TRIAL}*"):
+        shutil.rmtree(left, ignore_errors=True)
     atomic.sweep(recorder.folder, ("recipe.toml",))
     atomic.sweep(recorder.folder / EVALS, ("step-*.npz",))
 
@@ -134,7 +137,7 @@ def _ours(recorder: Recorder, each: Held) -> bool:
     files = record.get("files")
     if any(other.is_symlink() and other.resolve() == each.path.resolve() for other in recorder.folder.iterdir()):
         return False
-    return isinstance(files, dict) and {file.name for file in each.path.iterdir()} <= set(files)
+    return isinstance(files, dict) and set(sizes(each.path)) <= set(files)
 
 
 def _size(folder: Path) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -14,19 +14,22 @@ from doneness.config import Recipe, bits_of
 from doneness.core import Action, StopDecision, disk_faults, tr
 from doneness.models import EncodedRows, LoadedModel, label_entropy, pick_device
 from doneness.models.reporters import shield
+from doneness.models.together import by_first, from_first, share
 from doneness.runs import Recorder, save_examples
 from doneness.runs.groups import means
 from doneness.stopping import StopRule
 from doneness.stopping.cooldown import cooldown_of, ends_at_once
 from doneness.train.arguments import common_arguments, steps_per_epoch, total_steps, warmup_steps
 from doneness.train.callback import Plan, StepCallback, Watcher
-from doneness.train.health import LENGTH, ROWS, HealthCallback, WithRows
+from doneness.train.health import ROWS, WithRows
 from doneness.train.keeping import GIGABYTE, sweep
 from doneness.train.method import trainable, trainable_tensors
-from doneness.train.packing import keeps_apart
+from doneness.train.order import order_of
+from doneness.train.packing import lies_end_to_end
+from doneness.train.processes import NOT_BEGUN, AtBegin, Begun, Follower, Seat, one_card, own_chance
 from doneness.train.resume import data_hash, resume_point
-from doneness.train.spacing import evaluation_steps
-from doneness.train.stages import PREFERENCES, Scored, stage_of
+from doneness.train.spacing import checkpoint_steps, evaluation_steps
+from doneness.train.stages import PREFERENCES, Scored, of_tokens, stage_of
 
 
 @dataclass(frozen=True)
@@ -65,23 +68,19 @@ def train(
         KeyboardInterrupt: Ctrl-C or SIGTERM; everything up to the step at hand is saved.
         StorageError: the disk is full; the checkpoints before are kept.
     """
-    rows = _laid_out(recipe, rows, loaded)
-    folder = Path(recipe.run.folder)
-    recorder = Recorder(folder)
+    # One process for all looks: while weights are spread over several, not each has all of them.
+    rows = replace(rows, packed=by_first(lambda: lies_end_to_end(recipe, loaded.model, rows.train.rows)))
+    if share()[0]:
+        return _follow(recipe, rows, loaded)
+    recorder = Recorder(Path(recipe.run.folder))
     try:
-        return _train(recipe, rows, loaded, rule, watcher, folder, recorder)
+        return _train(recipe, rows, loaded, rule, watcher, recorder)
     finally:
         recorder.close()
 
 
 def _train(
-    recipe: Recipe,
-    rows: TrainingRows,
-    loaded: LoadedModel,
-    rule: StopRule | None,
-    watcher: Watcher,
-    folder: Path,
-    recorder: Recorder,
+    recipe: Recipe, rows: TrainingRows, loaded: LoadedModel, rule: StopRule | None, watcher: Watcher, recorder: Recorder
 ) -> TrainResult:
     # How long, where to look, where to save.
     steps = total_steps(recipe, len(rows.train.rows))
@@ -89,57 +88,76 @@ def _train(
     plan = Plan(
         last=steps,
         looks=frozenset(looks),
-        saves=frozenset(_save_steps(recipe, steps, looks)),
+        saves=frozenset(checkpoint_steps(recipe.checkpoints, steps, looks)),
         obey=_obeys(recipe),
         cooldown_share=recipe.stopping.cooldown_share,
         keep_bytes=recipe.checkpoints.keep_gb * GIGABYTE,
     )
 
     # Where to begin: at the last checkpoint that is whole, or at the beginning.
-    model = loaded.model
-    begin = resume_point(recorder.records, folder)
+    begin = resume_point(recorder.records, recorder.folder)
     if recorder.last("start") is None:
-        recorder.write("start", 0, meta=_meta(recipe, rows, loaded, model, steps))
+        recorder.write("start", 0, meta=_meta(recipe, rows, loaded, loaded.model, steps))
     else:
-        recorder.resume(begin, checkpoint=f"checkpoint-{begin}" if begin else None)
+        recorder.resume(begin, checkpoint=f"checkpoint-{begin}" if begin else None, processes=share()[1])
     sweep(recorder, begin)
     callback = StepCallback(recorder, rule, watcher, plan)
     if begin:
         # The kill may have come between that checkpoint and the last deletion it led to.
         callback.rotate(begin)
     ended = _ended_before(recipe, recorder, begin)
+    begun = from_first(Begun.of(recorder, begin, bool(rows.eval), callback.cooldown, ended is not None))
     if ended is not None:
         # Killed after the decision and before the last line: what was decided stays decided.
         recorder.write("end", begin, reason=ended.ending)
-        return ended
+        return from_first(ended)
 
     # The trainer: TRL's loop and loss, our evaluation, checkpoints and decisions.
-    trainer = _build_trainer(recipe, rows, loaded, model, steps, callback, recorder, watcher)
+    trainer = _build_trainer(recipe, rows, loaded, begun, Seat(callback, watcher, recorder))
 
     watcher.began(begin, callback.cooldown.end if callback.cooldown else steps)
 
     # The base model is the first point of every curve, and what all later ones are held against.
-    if rows.eval and not recorder.has("eval", 0):
-        trainer.score()
-    if rows.eval and begin == 0 and not recorder.has("decision", 0):
-        watcher.evaluated(recorder.last("eval") or {}, callback.decide(0))
+    def look() -> None:
+        if begun.unscored:
+            trainer.score()
+        if rows.eval and begin == 0 and not recorder.has("decision", 0):
+            watcher.evaluated(recorder.last("eval") or {}, callback.decide(0))
 
     # The hours.
-    with callback.listening(), disk_faults(folder):
-        trainer.train(resume_from_checkpoint=str(folder / f"checkpoint-{begin}") if begin else None)
+    _go(trainer, callback, begun, look)
 
-    step = int(trainer.state.global_step)
     if callback.interrupted:
+        from_first(None)
         raise KeyboardInterrupt
+    step = int(trainer.state.global_step)
     result = TrainResult(step, _ending(callback), callback.decision if callback.cooled else callback.stopped)
     recorder.write("end", step, reason=result.ending)
+    return from_first(result)
+
+
+def _follow(recipe: Recipe, rows: TrainingRows, loaded: LoadedModel) -> TrainResult:
+    """What a process does that is not the first: the same steps, and nothing of its own."""
+    begun: Begun = from_first(NOT_BEGUN)
+    if not begun.ended:
+        follower = Follower(begun.cooldown)
+        trainer = _build_trainer(recipe, rows, loaded, begun, Seat(follower))
+        _go(trainer, follower, begun, lambda: trainer.score() if begun.unscored else None)
+    result: TrainResult | None = from_first(None)
+    if result is None:
+        raise KeyboardInterrupt
     return result
 
 
-def _laid_out(recipe: Recipe, rows: TrainingRows, loaded: LoadedModel) -> TrainingRows:
-    """The rows, end to end in a forward pass where that is asked for and the model keeps them apart."""
-    able = recipe.data.packing and recipe.run.stage not in PREFERENCES and recipe.optimizer.micro_batch > 1
-    return replace(rows, packed=able and keeps_apart(loaded.model, rows.train.rows))
+def _go(trainer: Any, lead: StepCallback | Follower, begun: Begun, look: Callable[[], object]) -> None:
+    """Score the base model where that is to be done, and train."""
+    folder = Path(trainer.args.output_dir)
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        trainer.callback_handler.callbacks.insert(0, AtBegin(look))  # once the weights are where they will be
+    else:
+        look()
+    with lead.listening(), disk_faults(folder):
+        trainer.train(resume_from_checkpoint=str(folder / f"checkpoint-{begun.step}") if begun.step else None)
 
 
 def _ending(callback: StepCallback) -> str:
@@ -150,55 +168,49 @@ def _ending(callback: StepCallback) -> str:
     return "requested" if callback.asked_to_stop else "finished"
 
 
-def _build_trainer(
-    recipe: Recipe,
-    rows: TrainingRows,
-    loaded: LoadedModel,
-    model: Any,
-    steps: int,
-    callback: StepCallback,
-    recorder: Recorder,
-    watcher: Watcher,
-) -> Any:
+def _build_trainer(recipe: Recipe, rows: TrainingRows, loaded: LoadedModel, begun: Begun, seat: Seat) -> Any:
     from datasets import Dataset
     from transformers import PrinterCallback
 
     from doneness.train.evidence import evident
 
-    stage = stage_of(recipe, rows, loaded.tokenizer.pad_token_id)
-    sizes = [len(row.ids) for row in rows.train.rows]
-    data = Dataset.from_list([{**row, ROWS: i, LENGTH: sizes[i]} for i, row in enumerate(stage.dataset())])
-    device = pick_device(recipe.model.device)
-    arguments = stage.arguments(common_arguments(recipe, recorder.folder, steps, device))
-    health = HealthCallback(recorder, recipe.health.every, [r.id for r in rows.train.rows], callback.position)
+    stage = stage_of(recipe, rows, loaded.tokenizer.pad_token_id, loaded.tokenizer)
+    data = Dataset.from_list([{**row, ROWS: i} for i, row in enumerate(stage.dataset())])
+    steps, lead = total_steps(recipe, len(rows.train.rows)), seat.lead
+    common = common_arguments(recipe, Path(recipe.run.folder), steps, pick_device(recipe.model.device))
+    order = order_of(recipe, [len(row.ids) for row in rows.train.rows], stage.trainer())
+    health = seat.health(recipe.health.every, [row.id for row in rows.train.rows], order)
 
     def score() -> dict[str, float]:
         at, total = int(trainer.state.global_step), len(rows.eval.rows) if rows.eval else 0
-        found = stage.score(trainer.model, at, lambda done: watcher.scoring(at, done, total))
-        _record_evaluation(recorder, found, at, total, callback.position(trainer.state))
+        found = stage.score(trainer.model, at, lambda done: seat.scoring(at, done, total))
+        if seat.recorder is not None:
+            _record_evaluation(seat.recorder, found, at, total, lead.position(trainer.state))
         return {"eval_loss": found.loss}
 
     trainer = evident(stage.trainer())(
-        model=model,
-        args=arguments,
+        model=loaded.model,
+        args=one_card(stage.arguments(common)),
         train_dataset=data,
         data_collator=WithRows(stage.collator()),
         processing_class=loaded.tokenizer,
-        callbacks=[callback, health] if recipe.health.every else [callback],
+        callbacks=[*seat.callbacks(), *([health] if health else [])],
         score=score,
-        cooldown=lambda: callback.cooldown,
+        cooldown=lambda: lead.cooldown,
         count=stage.count,
-        batch=health.batch,
-        **stage.more(model),
+        batch=health.batch if health else lambda rows, targets: None,
+        order=order,
+        **stage.more(loaded.model),
     )
     stage.built(trainer)
     trainer.remove_callback(PrinterCallback)
     shield(trainer)
     trainer.note = tr("train.explore") if recipe.run.mode == "explore" else ""
-    callback.trainer = health.trainer = trainer
-    last = recorder.last("train")
-    if last:
-        trainer.tokens_seen, trainer.targets_seen = int(last["tokens"]), int(last["targets"])
+    lead.trainer = trainer
+    if health:
+        health.trainer = trainer
+    trainer.tokens_seen, trainer.targets_seen = begun.seen
+    own_chance(recipe.run.seed)
     return trainer
 
 
@@ -216,15 +228,6 @@ def _record_evaluation(recorder: Recorder, found: Scored, step: int, rows: int, 
     metrics = {name: value for name, value in found.metrics.items() if math.isfinite(value)}
     more = {"metrics": metrics} if metrics else {}
     recorder.write("eval", step, name="eval", loss=found.loss, examples=rows, **data, **more, **position)
-
-
-def _save_steps(recipe: Recipe, steps: int, looks: tuple[int, ...]) -> set[int]:
-    saves = {steps}
-    if recipe.checkpoints.with_evaluations:
-        saves |= set(looks)
-    if recipe.checkpoints.every:
-        saves |= set(range(recipe.checkpoints.every, steps + 1, recipe.checkpoints.every))
-    return saves
 
 
 def _ended_before(recipe: Recipe, recorder: Recorder, begin: int) -> TrainResult | None:
@@ -261,7 +264,7 @@ def _meta(recipe: Recipe, rows: TrainingRows, loaded: LoadedModel, model: Any, s
         "warmup_steps": warmup_steps(recipe, steps),
         "steps_per_epoch": steps_per_epoch(recipe, len(rows.train.rows)),
         # The loss of a pair is of no token: chance is not one in the vocabulary.
-        "vocab_size": None if recipe.run.stage in PREFERENCES else int(model.config.vocab_size),
+        "vocab_size": int(model.config.vocab_size) if of_tokens(recipe) else None,
         "data": data_hash(rows.train.rows, rows.eval.rows if rows.eval else ()),
         "train_rows": len(rows.train.rows),
         "eval_rows": len(rows.eval.rows) if rows.eval else 0,
@@ -276,6 +279,7 @@ def _meta(recipe: Recipe, rows: TrainingRows, loaded: LoadedModel, model: Any, s
         # By what the loss is of, as foreign logs tell it; the recipe says which weights move.
         "method": recipe.run.stage if recipe.run.stage in PREFERENCES else recipe.method.kind,
         "seed": recipe.run.seed,
+        "processes": share()[1],
         "threads": torch.get_num_threads(),
         "trainable_parameters": moving,
         "trainable_tensors": trainable_tensors(model),

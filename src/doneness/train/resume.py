@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 # What transformers needs to go on exactly; without one of these it would go on silently otherwise.
-_NEEDED = ("trainer_state.json", "optimizer.pt", "scheduler.pt", "rng_state.pth")
+_STATE = "trainer_state.json"
+# The optimizer's state: whole, or in parts by FSDP or DeepSpeed, which keeps the schedule with it.
+_OPTIMIZER = re.compile(r"optimizer\.(pt|bin)|optimizer_\d+/.+|global_step\d+/.+")
 
 
 def sizes(checkpoint: Path) -> dict[str, int]:
-    """Every file of a checkpoint with its size in bytes, as the journal remembers it."""
-    return {file.name: file.stat().st_size for file in sorted(checkpoint.iterdir()) if file.is_file()}
+    """Every file of a checkpoint, those in its folders too, with its size in bytes, as the journal remembers it."""
+    files = sorted(file for file in checkpoint.rglob("*") if file.is_file())
+    return {file.relative_to(checkpoint).as_posix(): file.stat().st_size for file in files}
 
 
 def resume_point(records: Sequence[Mapping[str, Any]], folder: Path) -> int:
@@ -30,13 +34,17 @@ def _whole(checkpoint: Path, record: Mapping[str, Any]) -> bool:
     found, promised = sizes(checkpoint), record.get("files")
     if isinstance(promised, dict) and any(found.get(name) != size for name, size in promised.items()):
         return False
+    kept = [name for name in found if _OPTIMIZER.fullmatch(name)]
+    deepspeed = any(name.startswith("global_step") for name in kept)
+    if _STATE not in found or not kept or not ("scheduler.pt" in found or deepspeed):
+        return False
     # One process writes rng_state.pth, several write rng_state_0.pth and so on.
-    if any(n not in found for n in _NEEDED[:3]) or not any(name.startswith("rng_state") for name in found):
+    if not any(name.startswith("rng_state") for name in found):
         return False
     if not any(name.endswith(".safetensors") for name in found):
         return False
     try:
-        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return True
@@ -49,7 +57,8 @@ def data_hash(train: Sequence[Any], held_out: Sequence[Any]) -> str:
         digest.update(b"|")
         for row in part:
             several = ",".join(f"{answer.begin}-{answer.end}" for answer in row.several)
-            mark = getattr(row, "good", "")  # an answer's verdict, where the rows have one
+            # An answer's verdict, or the right answer to a question, where the rows have one.
+            mark = getattr(row, "good", getattr(row, "reference", ""))
             digest.update(f"{row.id}:{several or row.start}{mark}:".encode())
             digest.update(",".join(map(str, row.ids)).encode())
     return digest.hexdigest()[:24]

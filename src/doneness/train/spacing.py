@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from doneness.config import CheckpointsSection
+
 
 def evaluation_steps(total: int, every: int = 0, early: bool = True) -> tuple[int, ...]:
     """Steps 1, 2, 4, 8, … until the gap reaches `every`, then every `every` steps, and the last.
@@ -23,3 +27,19 @@ def evaluation_steps(total: int, every: int = 0, early: bool = True) -> tuple[in
         steps.add(step)
         step *= 2
     return tuple(sorted(steps))
+
+
+def checkpoint_steps(asked: CheckpointsSection, total: int, looks: Iterable[int]) -> set[int]:
+    """Steps to save at that are known beforehand: the last, those of evaluations, and every so many.
+
+    Args:
+        asked: of the recipe.
+        total: optimizer steps of the whole run.
+        looks: steps to evaluate at.
+    """
+    steps = {total}
+    if asked.with_evaluations:
+        steps |= set(looks)
+    if asked.every:
+        steps |= set(range(asked.every, total + 1, asked.every))
+    return steps

@@ -28,6 +28,10 @@ def load_base(recipe: Recipe, told: Callable[[Message], None] = lambda message: 
     require("peft")
     if recipe.run.threads:
         torch.set_num_threads(recipe.run.threads)
+    if recipe.scratch.enabled:
+        from doneness.workflows.scratch import load_scratch
+
+        return load_scratch(recipe, told)
     model = recipe.model
     scores = recipe.run.seed if recipe.run.stage == "reward" else None
     more: dict[str, Any] = {} if model.attention == "auto" else {"attn_implementation": model.attention}

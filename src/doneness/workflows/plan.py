@@ -24,6 +24,7 @@ from doneness.plan import (
 from doneness.plan.measure import measure_rate
 from doneness.workflows.base import load_base
 from doneness.workflows.rows import encode_recipe_rows, encoding_lines, read_recipe_rows
+from doneness.workflows.scratch import tokenizer_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def plan_recipe(recipe: Recipe, measure: bool = False) -> Planned:
     Raises:
         DonenessError: data or model cannot be used.
     """
-    from doneness.models import load_tokenizer, read_config
+    from doneness.models import read_config
     from doneness.models.templates import with_template
     from doneness.train import evaluation_steps, total_steps
 
@@ -63,7 +64,7 @@ def plan_recipe(recipe: Recipe, measure: bool = False) -> Planned:
         # Pairs go through the model two at a time, references beside them: what is reckoned here is of other rows.
         raise DonenessError(tr("workflows.plan_stage", stage=recipe.run.stage))
     rows = read_recipe_rows(recipe)
-    tokenizer = load_tokenizer(recipe.model.path)
+    tokenizer = tokenizer_of(recipe)
     with_template(tokenizer, recipe.model.template)
     encoded = encode_recipe_rows(tokenizer, rows, recipe.data)
     train, held_out = encoded.train.rows, encoded.eval.rows if encoded.eval else ()
@@ -78,7 +79,7 @@ def plan_recipe(recipe: Recipe, measure: bool = False) -> Planned:
     found = replace(found, truncated=encoded.train.truncated)
     looks = evaluation_steps(steps, recipe.evaluation.every, recipe.evaluation.early) if held_out else ()
     eval_tokens = sum(len(r.ids) for r in held_out)
-    config = read_config(recipe.model.path)
+    config = read_config(recipe.model.path) if recipe.model.path else None
     shape = ModelShape.from_config(config) if config else None
     rate = _measured(recipe, train) if measure else None
     return Planned(

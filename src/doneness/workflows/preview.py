@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from doneness.config import Recipe
 from doneness.core import Message, say
 from doneness.workflows.rows import encode_recipe_rows, encoding_lines, read_recipe_rows
+from doneness.workflows.scratch import tokenizer_of
 from doneness.workflows.stage_rows import encode_stage_rows, read_stage_rows, stage_lines
 
 if TYPE_CHECKING:
@@ -63,15 +64,14 @@ def preview_recipe(recipe: Recipe, count: int = ROWS) -> Preview:
         DonenessError: data or tokenizer cannot be used.
         MissingExtraError: transformers is not installed.
     """
-    from doneness.models import load_tokenizer
     from doneness.models.templates import with_template
 
     first = _first(recipe, count)
     most = _SPARE * count if recipe.data.on_long == "skip" else count
-    tokenizer = load_tokenizer(recipe.model.path)
+    tokenizer = tokenizer_of(recipe)
     line = with_template(tokenizer, recipe.model.template)
     lines = [] if line is None else [line]
-    if recipe.run.stage == "sft":
+    if recipe.run.stage in ("sft", "distill"):
         rows = read_recipe_rows(first)
         rows = replace(rows, train=replace(rows.train, rows=rows.train.rows[:most]))
         encoded = encode_recipe_rows(tokenizer, rows, recipe.data)

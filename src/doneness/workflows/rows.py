@@ -16,6 +16,7 @@ from doneness.data import (
     deciding,
     normalise,
     parse_spans,
+    read_prompts,
     read_rows,
     refuse_absent,
     stratified,
@@ -51,10 +52,11 @@ def read_recipe_rows(recipe: Recipe) -> RecipeRows:
         raise DataError(tr("workflows.no_train_file"))
     data, seed = recipe.data, recipe.run.seed
     reading = reading_of(recipe)
-    whole = read_rows(data.train, reading=reading)
+    read = read_questions if recipe.run.stage == "distill" and recipe.distill.kind == "text" else read_rows
+    whole = read(data.train, reading=reading)
     if data.eval:
         train = _pick(whole, data.train_rows, seed)
-        held_out = _pick(read_rows(data.eval, reading=reading), data.eval_rows, seed)
+        held_out = _pick(read(data.eval, reading=reading), data.eval_rows, seed)
         _refuse_leak(train, held_out)
         refuse_absent(spans, held_out.rows)
         return RecipeRows(train, held_out, spans)
@@ -66,6 +68,12 @@ def read_recipe_rows(recipe: Recipe) -> RecipeRows:
     judged = None if found.eval is None else _pick(found.eval, data.eval_rows, seed)
     refuse_absent(spans, judged.rows if judged else ())
     return RecipeRows(_pick(found.train, data.train_rows, seed), judged, spans, found.lines, found.facts)
+
+
+def read_questions(path: str, reading: Reading) -> Rows:
+    """Questions as rows; where one has no answer, the answer is empty."""
+    found = read_prompts(path, reading)
+    return Rows(found.path, tuple(row.face for row in found.rows), found.skipped, found.renamed)
 
 
 def reading_of(recipe: Recipe) -> Reading:

@@ -1,14 +1,16 @@
-"""Rows of the stages that are not learnt from one answer: pairs, marked answers, texts. Read, picked, encoded."""
+"""Rows of the stages that are not learnt from one answer: pairs, marked answers, texts, questions alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from doneness.config import Recipe
+from doneness.config.rewards import parse_rewards
 from doneness.core import DataError, Message, say, tr
 from doneness.data import (
     HeldOut,
@@ -22,12 +24,14 @@ from doneness.data import (
     normalise,
     read_kto,
     read_preferences,
+    read_prompts,
     read_texts,
     stratified,
 )
 from doneness.workflows.rows import reading_of, skipped_lines
 
 _WANTED = 400  # pairs held out where nobody says how many: their accuracy is then told to five points
+_WANTED_ANSWERS = 100  # questions held out where each takes an answer to be written at every evaluation
 _SEEN = 2000  # characters of a text that its near-duplicates are looked for by
 
 
@@ -75,6 +79,7 @@ _KINDS = {
     "orpo": _PAIRS,
     "reward": _PAIRS,
     "kto": _Kind(read_kto, lambda row: row.row, _judged),
+    "grpo": _Kind(read_prompts, lambda row: row.face, _clustered),
 }
 
 
@@ -86,7 +91,7 @@ def read_stage_rows(recipe: Recipe) -> StageRows:
     """
     if not recipe.data.train:
         raise DataError(tr("workflows.no_train_file"))
-    kind, data, seed = _KINDS[recipe.run.stage], recipe.data, recipe.run.seed
+    kind, data, seed = _kind_of(recipe), recipe.data, recipe.run.seed
     whole = kind.read(data.train, reading_of(recipe))
     if data.eval:
         train = _picked(kind, whole, data.train_rows, seed)
@@ -95,9 +100,8 @@ def read_stage_rows(recipe: Recipe) -> StageRows:
         return StageRows(train, held_out)
     if data.hold_out == "none":
         return StageRows(_picked(kind, whole, data.train_rows, seed), None)
-    split = hold_out(
-        [kind.face(row) for row in whole.rows], data.hold_out_rows or _WANTED, seed, share=data.hold_out_share
-    )
+    wanted = data.hold_out_rows or (_WANTED_ANSWERS if recipe.run.stage == "grpo" else _WANTED)
+    split = hold_out([kind.face(row) for row in whole.rows], wanted, seed, share=data.hold_out_share)
     if split is None:
         lines = (say("workflows.held_out.none", rows=len(whole)),)
         return StageRows(_picked(kind, whole, data.train_rows, seed), None, lines)
@@ -109,6 +113,14 @@ def read_stage_rows(recipe: Recipe) -> StageRows:
     return StageRows(*picked, lines, facts)
 
 
+def _kind_of(recipe: Recipe) -> _Kind:
+    """The stage's kind; questions need their answers where a reward asks for them."""
+    kind = _KINDS[recipe.run.stage]
+    if recipe.run.stage != "grpo" or all(reward.name != "exact" for reward in parse_rewards(recipe.rewards.use)):
+        return kind
+    return replace(kind, read=partial(read_prompts, referenced=True))
+
+
 def encode_stage_rows(tokenizer: Any, rows: StageRows, recipe: Recipe) -> Any:
     """The rows as token ids; a `TrainingRows` for the trainer.
 
@@ -116,6 +128,7 @@ def encode_stage_rows(tokenizer: Any, rows: StageRows, recipe: Recipe) -> Any:
         DataError: a row is too long and such rows are refused, or none is left.
     """
     from doneness.models.pairs import Asked, encode_marked, encode_pairs, encode_texts
+    from doneness.models.prompts import encode_prompts
     from doneness.train.loop import TrainingRows
 
     data = recipe.data
@@ -124,10 +137,15 @@ def encode_stage_rows(tokenizer: Any, rows: StageRows, recipe: Recipe) -> Any:
     def encoded(part: Kept[Any]) -> Any:
         if recipe.run.stage == "pretrain":
             return encode_texts(tokenizer, part.rows, data.max_length)
+        if recipe.run.stage == "grpo":
+            return encode_prompts(tokenizer, part.rows, data.max_length, data.system, data.on_long)
         make = encode_marked if recipe.run.stage == "kto" else encode_pairs
         return make(tokenizer, part.rows, asked)
 
     train = encoded(rows.train)
+    needed = recipe.optimizer.batch_size // recipe.grpo.generations
+    if recipe.run.stage == "grpo" and len(train.rows) < needed:
+        raise DataError(tr("workflows.few_questions", rows=len(train.rows), needed=needed))
     if recipe.run.stage == "kto":
         # They are taken in the order that they come in, pass for pass.
         order = np.random.default_rng(recipe.run.seed).permutation(len(train.rows))
@@ -151,7 +169,7 @@ def stage_lines(rows: StageRows, encoded: Any, recipe: Recipe) -> tuple[Message,
 
 def _said(stage: str, split: HeldOut, rows: int) -> Message:
     near = split.near_train + split.near_eval
-    key = "texts" if stage == "pretrain" else "pairs"
+    key = {"pretrain": "texts", "grpo": "questions"}.get(stage, "pairs")
     numbers = {"rows": len(split.eval), "all": rows, "groups": split.groups, "seed": split.seed, "near": near}
     # Of a share near a half; 1.96 standard errors.
     return say(f"workflows.held_out.{key}", **numbers, points=0.98 / split.groups**0.5)

@@ -6,15 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from doneness.config.foreign.table import Table, read
-from doneness.config.schema import Recipe
 from doneness.core import Message, say, tr
-
-# Keys that the recipe is still to get, with what happens while it lacks them: no other value can be asked for.
-PENDING = {
-    "checkpoints.only_model": False,
-}
-# Of these no result depends, so that they are named and not refused.
-_NAMED = {"checkpoints.only_model"}
 
 
 class Asked:
@@ -62,11 +54,6 @@ class Asked:
         if value is None:
             return
         section, _, name = key.partition(".")
-        if key in PENDING and not hasattr(getattr(Recipe(), section), name):
-            if value != PENDING[key]:
-                say_it = self.note if key in _NAMED else self.fault
-                say_it("pending", ours=key, value=value)
-            return
         self.sections.setdefault(section, {})[name] = value
 
     def note(self, key: str, /, **numbers: Any) -> None:

@@ -67,7 +67,21 @@ def method(asked: Asked) -> None:
         if wrong:
             asked.fault("adapters_only", names=", ".join(wrong), kind=kind)
         if kind == "freeze":
-            asked.put("method.layers", asked["freeze_trainable_layers"])
+            _some_layers(asked)
+
+
+def _some_layers(asked: Asked) -> None:
+    """The last or the first so many layers, and modules outside of layers; there a name counts wherever it occurs."""
+    layers, extra = asked["freeze_trainable_layers"], asked["freeze_extra_modules"] or ""
+    if layers == 0:
+        # No layer there; here 0 means all of them.
+        asked.fault("no_layers")
+    names = [name.strip() for name in extra.split(",") if name.strip()]
+    everywhere = [name for name in names if "norm" in name or "ln" in name]
+    if everywhere:
+        asked.fault("norms", names=", ".join(everywhere))
+    asked.put("method.layers", layers)
+    asked.put("method.save_modules", names or None)
 
 
 def _adapters(asked: Asked) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 from doneness.config.foreign.asked import Asked
 
 _PAIRS = ("dpo", "orpo", "reward")
+# Scripts whose arguments are not read, and what is said of them; names that the script of PPO alone has.
+_UNREAD = {"ppo_training": "ppo_script", "grpo_training": "grpo_script", "opd_training": "opd_script"}
+_OF_PPO = {"sft_model_path", "reward_model_path"}
 # Names that one script alone has, and the stage that it is.
 _OF_ONE = {"block_size": "pretrain", "packing": "pretrain", "orpo_beta": "orpo"}
 
@@ -17,6 +20,11 @@ def stage(asked: Asked) -> None:
     asked.put("run.stage", asked.stage)
     asked.put("stopping.on_stop", "note")
     asked.note("watching")
+
+
+def unread(script: str, names: set[str]) -> str | None:
+    """The catalogue key of why a script is not read, with what to do instead; None for the others."""
+    return _UNREAD.get("ppo_training" if names >= _OF_PPO else script)
 
 
 def stage_of(script: str, names: set[str], stages: dict[str, str]) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from doneness.config.foreign.asked import Asked
 from doneness.config.schema import ReportSection
+from doneness.core import launched
 
 # Ours for what transformers calls otherwise; the others have the same name.
 _SCHEDULES = {"warmup_stable_decay": "wsd"}
@@ -23,11 +24,11 @@ def trained(asked: Asked) -> None:
 
 
 def batch(asked: Asked) -> None:
-    """Rows of one process and step; they count per device there."""
+    """Rows of a step: there they are told for each device, here for all processes that were started."""
     rows = asked["per_device_train_batch_size"]
     if asked.given("per_gpu_train_batch_size"):
         rows = asked["per_gpu_train_batch_size"]
-    asked.put("optimizer.batch_size", rows * asked["gradient_accumulation_steps"])
+    asked.put("optimizer.batch_size", rows * asked["gradient_accumulation_steps"] * launched.processes())
     asked.put("optimizer.micro_batch", rows)
 
 

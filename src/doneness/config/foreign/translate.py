@@ -48,6 +48,9 @@ def translate(words: Sequence[str], gpu: Callable[[], bool] = lambda: False) -> 
         RecipeError: every fault at once, each with what to do instead.
     """
     where, given = _given(words)
+    unread = medicalgpt.unread(given.script, set(given.values))
+    if unread is not None:
+        raise RecipeError([tr(f"foreign.fault.{unread}")], where=where)
     tool = table(_tool_of(given))
     usable, unusable = _usable(tool, given)
     asked = _asked(tool, given, usable, gpu)

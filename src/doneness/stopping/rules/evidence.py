@@ -121,8 +121,10 @@ def _sound(found: Diagnosis) -> bool:
 def _why_not(found: Diagnosis) -> Message:
     """Why none of the other verdicts was given."""
     by_code = {finding.code: finding for finding in found.findings}
-    pairs = by_code.get("PF01")
-    if pairs is not None and by_code["CV04"].status is Status.SKIPPED and pairs.status is not Status.SKIPPED:
+    # Where the loss says nothing, pairs or rewards do.
+    others = (by_code[code] for code in ("PF01", "RL01") if code in by_code)
+    pairs = next((other for other in others if other.status is not Status.SKIPPED), None)
+    if pairs is not None and by_code["CV04"].status is Status.SKIPPED:
         return say(
             "stopping.not.all_pairs",
             broken=_not("broken", by_code["RN01"]),

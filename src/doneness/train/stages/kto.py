@@ -91,7 +91,8 @@ class Kto:
         """
         rows = [each.row for each in self.held_out]
         other = [_joined(a.row, b.row) for a, b in zip(self.held_out, _others(self.held_out), strict=True)]
-        found = -example_losses(model, [*rows, *other], step, self.batch_size, lambda done: told(done // 2)).nll
+        halves = [*rows, *other]
+        found = -example_losses(model, halves, step, self.batch_size, lambda done: told(done // 2), shared=True).nll
         own, mixed = found[: len(rows)], found[len(rows) :]
         reference = self.reference.of(step, own=own, mixed=mixed)
         beta, good = self.preference.beta, np.array([each.good for each in self.held_out])

@@ -95,7 +95,7 @@ class Dpo(Pairs):
 
     def score(self, model: Any, step: int, told: Told) -> Scored:
         """Rewards β·log(π/π_ref) of both answers, and −log σ of their difference."""
-        found = score_pairs(model, self.held_out, self.batch_size, told)
+        found = score_pairs(model, self.held_out, self.batch_size, told, shared=True)
         reference = self.reference.of(step, chosen=found.chosen, rejected=found.rejected)
         beta = self.preference.beta
         chosen, rejected = beta * (found.chosen - reference["chosen"]), beta * (found.rejected - reference["rejected"])
@@ -133,7 +133,7 @@ class Orpo(Pairs):
 
     def score(self, model: Any, step: int, told: Told) -> Scored:
         """Rewards β · mean log-probability of a token of each answer, and the whole loss of every pair."""
-        found = score_pairs(model, self.held_out, self.batch_size, told)
+        found = score_pairs(model, self.held_out, self.batch_size, told, shared=True)
         chosen, rejected = found.chosen / found.chosen_tokens, found.rejected / found.rejected_tokens
         odds = log_odds(chosen) - log_odds(rejected)
         losses = margin_losses(step, self.held_out, odds)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doneness.core import DonenessError, tr
+from doneness.models.together import share
 from doneness.runs import atomic
 
 _FILE = "evals/reference.npz"
@@ -28,7 +29,9 @@ class Reference:
         Raises:
             DonenessError: the run goes on, and its reference is not there.
         """
-        if not self._kept and step == 0:
+        if not self._kept and step == 0 and share()[0]:
+            self._kept = found  # the first process writes it
+        elif not self._kept and step == 0:
             packed = io.BytesIO()
             np.savez(packed, **found)  # type: ignore[arg-type]
             atomic.write_bytes(self._place, packed.getvalue())

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from doneness.models.pairs import EncodedPair, margin_losses
+from doneness.models.parted import Parted, looking
 from doneness.train.stages.base import Scored, Told
 
 
@@ -84,11 +85,14 @@ class Reward:
         found, was_training = np.zeros(len(rows)), model.training
         model.eval()
         try:
-            with torch.inference_mode():
-                for at in range(0, len(order), 2 * self.batch_size):
-                    batch = order[at : at + 2 * self.batch_size]
+            with looking(model):
+                size, done = 2 * self.batch_size, 0
+                own = Parted([order[at : at + size] for at in range(0, len(order), size)], model)
+                for batch in own:
                     found[batch] = self._batch(torch, model, [rows[i] for i in batch])
-                    told(min(len(order), at + len(batch)) // 2)
+                    done += len(batch) * own.processes
+                    told(min(len(order), done) // 2)
+                own.complete([found])
         finally:
             model.train(was_training)
         return found

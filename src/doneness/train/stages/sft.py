@@ -33,9 +33,9 @@ class Supervised:
 
     def trainer(self) -> type:
         """TRL's SFTTrainer: the loss is summed over target tokens, divided by those of the accumulated batch."""
-        from trl import SFTTrainer
+        from doneness.train.stages.targets_only import TargetsOnly
 
-        return SFTTrainer  # type: ignore[no-any-return]
+        return TargetsOnly
 
     def arguments(self, common: dict[str, Any]) -> Any:
         """Rows are cut and encoded already."""
@@ -69,5 +69,5 @@ class Supervised:
     def score(self, model: Any, step: int, told: Told) -> Scored:
         """The summed loss of every row and of its spans, and how many answers the model gives word for word."""
         exact = np.zeros(len(self.held_out), dtype=np.bool_)
-        losses = example_losses(model, self.held_out, step, self.batch_size, told, exact)
+        losses = example_losses(model, self.held_out, step, self.batch_size, told, exact, shared=True)
         return Scored(losses, losses.mean, {"exact": float(exact.mean())} if self.answers else {})

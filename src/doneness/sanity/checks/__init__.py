@@ -1,0 +1,1 @@
+"""One file per cause, each with its `CHECK`; the suite lists them."""
