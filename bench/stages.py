@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.stage_rows import write_stage_rows
+from bench.stages_page import write
 from doneness.curves import paired_effect
 from doneness.runs import read_records
 from doneness.runs.examples import load_examples
@@ -42,7 +43,7 @@ STAGES: dict[str, tuple[str, float, str]] = {
     "pretrain": ("texts", 1e-3, ""),
     "sft": ("sft", 1e-3, ""),
     "dpo": ("pairs", 3e-4, ""),
-    "orpo": ("pairs", 1e-3, ""),
+    "orpo": ("pairs", 1e-3, "[preference]\nbeta = 1.0"),
     "kto": ("marked", 3e-4, ""),
     "reward": ("pairs", 1e-3, ""),
     "grpo": ("sft", 3e-4, _LENGTH),
@@ -95,6 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(cell, found[cell], flush=True)
         ordered = {c: found[c] for c in every if c in found}
         file.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write(found, options.work, teachers(options.work))
     return 0
 
 
@@ -106,6 +108,13 @@ def write_recipes(work: Path) -> None:
         more = more.replace('"teacher"', f'"{work}/teacher"')
         filled = {"work": work, "stage": stage, "model": demo_model(), "rows": rows, "rate": rate, "more": more}
         (work / f"{stage}.toml").write_text(_RECIPE.format(**filled, steps=_STEPS), encoding="utf-8")
+
+
+def teachers(work: Path) -> list[list[str]]:
+    """What makes the teacher of `distill`: the same model after a few steps of sft, whole."""
+    taught = work / "teacher-run"
+    trained = ["doneness", "train", f"{work}/sft.toml", f"run.folder={taught}"]
+    return [trained, ["doneness", "export", str(taught), "--merge", "--out", f"{work}/teacher"]]
 
 
 def command(cell: str, work: Path) -> list[str]:
@@ -121,11 +130,11 @@ def measure(cell: str, work: Path) -> dict[str, Any]:
     """Train one cell, and hold its last evaluation against its first."""
     folder, typed = work / cell, command(cell, work)
     shutil.rmtree(folder, ignore_errors=True)
+    if cell.startswith("distill") and not (work / "teacher").is_dir():
+        for each in teachers(work):
+            _run(each).check_returncode()
     begun = time.monotonic()
-    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", *typed], env=environment, capture_output=True, text=True, check=False
-    )
+    done = _run(typed)
     told: dict[str, Any] = {"command": " ".join(typed), "minutes": round((time.monotonic() - begun) / 60, 1)}
     if done.returncode:
         return told | {"refused": done.stderr.strip().splitlines()[-1:], "code": done.returncode}
@@ -138,6 +147,12 @@ def measure(cell: str, work: Path) -> dict[str, Any]:
         name: [first.get("metrics", {}).get(name), value] for name, value in last.get("metrics", {}).items()
     }
     return told | (_paired(folder, first, last) if "file" in last else {})
+
+
+def _run(typed: list[str]) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    asked = [sys.executable, "-W", "ignore", "-m", *typed]
+    return subprocess.run(asked, env=environment, capture_output=True, text=True, check=False)
 
 
 def _paired(folder: Path, first: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:

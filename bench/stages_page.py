@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,12 @@ _HEAD = {
 SmolLM2-135M-Instruct, {steps} steps of four rows, on a CPU. Rows are short questions of MedQuAD; a rejected answer is
 MedQuAD's answer to a question about another disease. The {rows} rows behind each line were seen by no training, and are
 the same before and after: *change* is the paired difference of the held-out loss with its 95 % interval, by document;
-below zero is better. KTO's loss is not one of a row, and is told by its margin; GRPO by the reward. Rows and recipes
-are written by the first command, and each line's own command then trains it:
+below zero is better. KTO's loss is not one of a row, and is told by its margin; GRPO by the reward. Rows,
+recipes and the teacher are made by the first commands, and each line's own command then trains it:
 
 ```sh
 python -m bench.stages --data FOLDER --work {work} --write
+{teachers}
 ```
 
 | stage | method | before → after | change [95 %] | better | command |
@@ -36,11 +36,12 @@ python -m bench.stages --data FOLDER --work {work} --write
 
 SmolLM2-135M-Instruct，{steps} 步，每步四行，CPU。数据是 MedQuAD 的短问答；被拒的回答是 MedQuAD 对另一种病的
 问题的回答。每一行结果背后的 {rows} 行数据没有参与任何训练，训练前后相同：*变化*是留出损失的配对差及其按文档计算的
-95 % 区间，小于零更好。KTO 的损失不是逐行的，看它的奖励差；GRPO 看奖励。第一条命令写出数据与配方，
+95 % 区间，小于零更好。KTO 的损失不是逐行的，看它的奖励差；GRPO 看奖励。前几条命令写出数据、配方与教师，
 之后每一行的命令各自训练：
 
 ```sh
 python -m bench.stages --data FOLDER --work {work} --write
+{teachers}
 ```
 
 | 阶段 | 方法 | 之前 → 之后 | 变化 [95 %] | 更好 | 命令 |
@@ -51,12 +52,13 @@ _YES = {"en": ("yes", "no", "not told"), "zh": ("是", "否", "不能断定")}
 _REFUSED = {"en": "refused", "zh": "被拒绝"}
 
 
-def write(found: dict[str, Any], work: Path) -> None:
-    """Both pages, of the cells there are."""
+def write(found: dict[str, Any], work: Path, teachers: list[list[str]]) -> None:
+    """Both pages, of the cells there are; `teachers` are the commands that make the teacher of `distill`."""
     measured = [cell for cell in found.values() if "steps" in cell]
     if not measured:
         return
     facts = {"steps": measured[0]["steps"], "rows": measured[0]["rows"], "work": work}
+    facts["teachers"] = "\n".join(" ".join(each) for each in teachers)
     for lang, name in (("en", "stages-table.md"), ("zh", "stages-table.zh.md")):
         lines = [_line(cell, told, lang) for cell, told in found.items()]
         (DOCS / name).write_text(_HEAD[lang].format(**facts) + "\n".join(lines) + "\n", encoding="utf-8")
@@ -76,16 +78,13 @@ def _line(cell: str, told: dict[str, Any], lang: str) -> str:
 
 def _measured(stage: str, told: dict[str, Any]) -> tuple[str, float, float, float, float, float, bool]:
     """What is told, before, after, the change with its interval, and whether less is better."""
-    if "change" in told and stage != "grpo":
+    if stage == "grpo":
+        # The journal's loss is what an answer lacks of a full reward, question by question.
+        low, high = told["interval"]
+        return "reward", *told["metrics"]["reward"], -told["change"], -high, -low, False
+    if "change" in told:
         return "loss", *told["loss"], told["change"], *told["interval"], True
-    metric = "rewards/margins" if stage == "kto" else "reward"
-    before, after = (float(v or 0.0) for v in told["metrics"][metric])
-    errors = told["metrics"][f"{metric}_se"]
-    # The margin before is zero by its definition; of rewards both are means over the same questions, taken apart.
-    wide = _T95 * math.hypot(*(float(e or 0.0) for e in errors))
-    return metric.split("/")[-1], before, after, after - before, after - before - wide, after - before + wide, False
-
-
-if __name__ == "__main__":
-    results = json.loads((Path(__file__).with_name("results") / "stages.json").read_text(encoding="utf-8"))
-    write(results, Path("/tmp/doneness-stages"))
+    before, after = (float(v or 0.0) for v in told["metrics"]["rewards/margins"])
+    # Before the first step every reward is zero, and so is its error.
+    wide = _T95 * math.hypot(*(float(e or 0.0) for e in told["metrics"]["rewards/margins_se"]))
+    return "margin", before, after, after - before, after - before - wide, after - before + wide, False
