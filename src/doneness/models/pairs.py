@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from doneness.core import DataError, tr
 from doneness.data import KtoRow, PreferenceRow, Row, TextRow
 from doneness.models.chat import Answer, Encoded, EncodedRows, encode
+from doneness.models.cutting import balanced
 from doneness.models.nll import example_losses
 from doneness.runs import ExampleLosses
 
@@ -131,40 +133,65 @@ class Asked:
     on_long: str = "truncate"
     cut: str = "answer"
 
-    def one(self, tokenizer: Any, row: Row) -> Encoded | None:
-        """The row, learnt by its last answer; None where it is too long and such rows are skipped.
+    def sides(self, tokenizer: Any, rows: Sequence[Row]) -> list[Encoded] | None:
+        """Answers to one question, each learnt by its last answer; None where one is too long and such are skipped.
 
         Raises:
-            DataError: it is too long, and such rows are refused; or nothing of its answer would be left.
+            DataError: one is too long, and such rows are refused; or nothing of an answer would be left.
         """
+        # What is balanced is cut at once in all sides: the longest answer says what is left of the question.
+        limit = sys.maxsize if self.cut == "balanced" else self.max_length
         try:
-            found = encode(tokenizer, row, self.max_length, self.system, answers="last", cut=self.cut)
+            found = [encode(tokenizer, row, limit, self.system, answers="last", cut=self.cut) for row in rows]
+            if self.cut == "balanced":
+                found = _balanced(found, self.max_length)
         except DataError:
             if self.on_long == "skip":
                 return None
             raise
-        if found.cut and self.on_long == "refuse":
-            total = len(found.ids) + found.cut
-            raise DataError(tr("models.row_too_long", row=row.id, line=row.line, tokens=total, limit=self.max_length))
-        if found.cut and self.on_long == "skip":
+        numbers: dict[str, Any]
+        for row, side in zip(rows, found, strict=True):
+            if side.cut and self.on_long == "refuse":
+                numbers = {"tokens": len(side.ids) + side.cut, "limit": self.max_length}
+                raise DataError(tr("models.row_too_long", row=row.id, line=row.line, **numbers))
+        if self.on_long == "skip" and any(side.cut for side in found):
             return None
-        return replace(found, source=row.source, cluster=row.cluster)
+        return [replace(e, source=r.source, cluster=r.cluster) for r, e in zip(rows, found, strict=True)]
+
+
+def _balanced(sides: Sequence[Encoded], limit: int) -> list[Encoded]:
+    """Question and answers shortened as LLaMA-Factory does: all that was said before the answers is one question."""
+    head = sides[0].ids[: sides[0].start]
+    source, target = balanced(len(head), max(len(side.ids) - side.start for side in sides), limit)
+    if not target:
+        raise DataError(tr("models.prompt_too_long", row=sides[0].id, tokens=len(head), limit=limit))
+    return [_kept(side, head[:source], side.ids[side.start :][:target]) for side in sides]
+
+
+def _kept(side: Encoded, head: tuple[int, ...], answer: tuple[int, ...]) -> Encoded:
+    ids = head + answer
+    lost = len(side.ids) - side.start - len(answer)
+    ended = side.answers[-1].ended and not lost
+    several = () if ended != bool(lost) else (Answer(len(head), len(ids), ended),)
+    return replace(side, ids=ids, start=len(head), cut=len(side.ids) - len(ids), lost=lost, several=several)
 
 
 def encode_pairs(tokenizer: Any, rows: Sequence[PreferenceRow], asked: Asked) -> EncodedRows[EncodedPair]:
     """Token ids of pairs.
 
     Raises:
-        DataError: a row is too long and such rows are refused, no row is left, or cut answers are no longer two.
+        DataError: a row is too long and such rows are refused, no row is left, or cut answers are no longer two, and
+            the cut is not LLaMA-Factory's.
     """
     kept, skipped = [], 0
     for row in rows:
-        chosen, rejected = (asked.one(tokenizer, side) for side in row.sides)
-        if chosen is None or rejected is None:
+        found = asked.sides(tokenizer, row.sides)
+        if found is None:
             skipped += 1
             continue
-        pair = EncodedPair(*_alike(chosen, rejected))
-        if pair.chosen.ids == pair.rejected.ids:
+        pair = EncodedPair(*_alike(*found))
+        # LLaMA-Factory, whose cut is the balanced one, trains on such a pair; it moves nothing.
+        if pair.chosen.ids == pair.rejected.ids and asked.cut != "balanced":
             raise DataError(tr("models.pair_alike", row=row.id, line=row.line, limit=asked.max_length))
         kept.append(pair)
     return _collected(kept, skipped, asked)
@@ -176,8 +203,8 @@ def encode_marked(tokenizer: Any, rows: Sequence[KtoRow], asked: Asked) -> Encod
     Raises:
         DataError: as `encode_pairs`.
     """
-    found = [(asked.one(tokenizer, row.row), row.desirable) for row in rows]
-    kept = [Marked(encoded, good) for encoded, good in found if encoded is not None]
+    found = [(asked.sides(tokenizer, [row.row]), row.desirable) for row in rows]
+    kept = [Marked(sides[0], good) for sides, good in found if sides is not None]
     return _collected(kept, len(found) - len(kept), asked)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from doneness.config import Recipe, bits_of
 from doneness.core import Action, StopDecision, disk_faults, tr
 from doneness.models import EncodedRows, LoadedModel, label_entropy, pick_device
+from doneness.models.by_row import attend_by_row
 from doneness.models.reporters import shield
 from doneness.models.together import by_first, from_first, share
 from doneness.runs import Recorder, save_examples
@@ -70,6 +71,8 @@ def train(
     """
     # One process for all looks: while weights are spread over several, not each has all of them.
     rows = replace(rows, packed=by_first(lambda: lies_end_to_end(recipe, loaded.model, rows.train.rows)))
+    if rows.packed:
+        attend_by_row(loaded.model)
     if share()[0]:
         return _follow(recipe, rows, loaded)
     recorder = Recorder(Path(recipe.run.folder))

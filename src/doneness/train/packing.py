@@ -12,6 +12,7 @@ from typing import Any
 
 from doneness.config import Recipe
 from doneness.models import Encoded
+from doneness.models.by_row import attend_as_before, attend_by_row
 from doneness.train.stages import of_tokens
 
 _FINE = {"float32": 1e-3, "bfloat16": 0.05, "float16": 0.02}  # nats a token: what rounding does to a loss
@@ -19,9 +20,17 @@ _LONGEST = 512  # tokens of a row that the trial is made with
 
 
 def lies_end_to_end(recipe: Recipe, model: Any, rows: Sequence[Any]) -> bool:
-    """Whether rows of a forward pass are to lie end to end: it is asked for, and the model keeps them apart."""
-    able = recipe.data.packing and of_tokens(recipe) and recipe.optimizer.micro_batch > 1
-    return able and keeps_apart(model, rows)
+    """Whether rows of a forward pass are to lie end to end: it is asked for, and the model keeps them apart.
+
+    The model then attends row by row, where it is one that can.
+    """
+    if not (recipe.data.packing and of_tokens(recipe) and recipe.optimizer.micro_batch > 1):
+        return False
+    attend_by_row(model)
+    apart = keeps_apart(model, rows)
+    if not apart:
+        attend_as_before(model)
+    return apart
 
 
 def keeps_apart(model: Any, rows: Sequence[Encoded]) -> bool:
