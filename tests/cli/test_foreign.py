@@ -41,6 +41,8 @@ def test_a_dry_run_prints_the_recipe_and_says_what_was_not_needed(capsys: pytest
     assert 'on_stop = "stop"' in out
     assert "Read as LLaMA-Factory's: 5 arguments." in err
     assert "Not needed here (1): plot_loss." in err
+    # It is let already.
+    assert "lets it end the run" not in err
 
 
 def test_a_file_with_settings_after_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

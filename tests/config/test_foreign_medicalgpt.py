@@ -98,6 +98,9 @@ def test_adapters_and_their_bits(more: str, kind: str, bits: int, quant: str) ->
     ("more", "part"),
     [
         ("--max_source_length 100", "which script of MedicalGPT"),
+        # fp16 is that script's own default: nobody who wrote bf16 alone can leave one of them.
+        ("--orpo_beta 0.1 --bf16 True", "add fp16 = False"),
+        ("--orpo_beta 0.1 --bf16 True --fp16 True", "leave one"),
         ("--template_name vicuna", "template_name = vicuna"),
         ("--dataset_name shibing624/medical", "download the data set"),
         ("--qlora True", "quantises nothing"),

@@ -34,6 +34,8 @@ def test_the_command_lists_them_and_says_where_one_lies(capsys: pytest.CaptureFi
     assert main(["recipes"]) == 0
     listed = capsys.readouterr().out
     assert all(name in listed for name in launch_names())
+    # On one line, however narrow the output: broken inside $(…) it would be two commands.
+    assert '--config_file "$(doneness recipes fsdp2)" --num_processes 8 -m doneness train recipe.toml' in listed
     assert main(["recipes", "zero3"]) == 0
     assert Path(capsys.readouterr().out.strip()) == launch_file("zero3")
     files = {path.stem for path in launch_file("ddp").parent.glob("*.yaml")}

@@ -43,7 +43,8 @@ def all_of(place: Path) -> int:
     except KeyboardInterrupt:
         print("interrupted", launched.rank())
     train_run(recipe, Quiet())
-    train_run(load_recipe(place / "dpo" / "recipe.toml"), Quiet())
+    for name in ("dpo", "taught"):
+        train_run(load_recipe(place / name / "recipe.toml"), Quiet())
     print("by command", flush=True)
     told = main(["train", str(place / "judged" / "recipe.toml")])
     print("told", told, flush=True)

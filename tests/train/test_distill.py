@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 import doneness.workflows.teacher as teaching
 from doneness.config import Recipe, build_recipe
 from doneness.core import DataError, DonenessError, RecipeError, Status
+from doneness.data import Row, Turn
 from doneness.diagnose import diagnose
 from doneness.models import load_model, load_tokenizer
 from doneness.models.sample import Sampled, Sampling, sample_all
@@ -208,6 +209,20 @@ def test_what_a_teacher_writes_is_learnt_and_is_written_once(
         part.unlink()
     with pytest.raises(DataError, match="has not answered 24 rows"):
         teaching.with_answers(recipe, read_recipe_rows(recipe))
+
+
+def test_a_question_is_another_one_with_other_tools() -> None:
+    turns = (Turn("user", "How warm is it?"), Turn("assistant", ""))
+    tools = [(), ({"name": "weather"},), ({"name": "thermometer"},)]
+    assert len({teaching._key(Row("1", turns, 1, tools=each)) for each in tools}) == 3
+
+
+def test_a_teacher_that_is_not_there_leaves_nothing_behind(make_distill: Make) -> None:
+    recipe = make_distill("typo", "distill.kind=text", "distill.teacher=/no/such/teacher")
+    with pytest.raises(DonenessError, match="no such model folder"):
+        train_run(recipe, Quiet())
+    # Else the same recipe with the right name would find a folder that is another's.
+    assert not Path(recipe.run.folder).exists()
 
 
 def test_answers_are_drawn_alike_and_touch_no_other_draws(teacher: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from doneness.config import load_recipe
 from doneness.core import RecipeError
 from doneness.runs import read, read_records
+from doneness.testing.tiny import make_tiny_model
 from doneness.train.order import Order, Split
 from doneness.workflows.train import train_run
 from tests.train.conftest import Quiet
@@ -50,12 +51,24 @@ def judged(place: Path, model: Path, micro: int) -> Path:
     return recipe
 
 
+def taught(place: Path, model: Path, micro: int) -> Path:
+    """One pass after the hidden states of a teacher of another width: what projects them learns, too."""
+    if not (teacher := place / "teacher").is_dir():
+        make_tiny_model(teacher, hidden=48, layers=3, seed=5)
+    more = f'[distill]\nkind = "hidden"\nteacher = "{teacher}"\n'
+    recipe = write_recipe(place, model, "sft", micro, more)
+    text = recipe.read_text(encoding="utf-8").replace('stage = "sft"', 'stage = "distill"')
+    recipe.write_text(text.replace(f"max_steps = {STEPS['sft']}", "max_steps = 7"), encoding="utf-8")
+    return recipe
+
+
 @pytest.fixture(scope="module")
 def two(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Launch:
     place = tmp_path_factory.mktemp("two")
     for stage in STEPS:
         write_recipe(place / stage, tiny_model, stage, 2)
     judged(place / "judged", tiny_model, 2)
+    taught(place / "taught", tiny_model, 2)
     write_recipe(place / "killed", tiny_model, "sft", 2)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -90,6 +103,20 @@ def test_the_course_is_the_same_however_a_step_is_shared(
         apart = Apart.of(shared[name], known[name])
         assert apart.largest < 1e-3 and apart.drift < 2e-4, (name, apart)
     assert shared["loss"][-1] < shared["loss"][0]
+
+
+@model
+def test_what_is_learnt_beside_the_model_is_the_same_however_a_step_is_shared(
+    two: Launch, tiny_model: Path, tmp_path: Path
+) -> None:
+    train_run(load_recipe(taught(tmp_path, tiny_model, 4)), Quiet())
+    for name, values in course(two.place / "taught" / "run").items():
+        # The last step has three rows, and one process has one more of them than the other.
+        np.testing.assert_allclose(values, course(tmp_path / "run")[name], rtol=1e-4)
+    shared, alone = (
+        read(place / "run")[0].series["train/distill/hidden"] for place in (two.place / "taught", tmp_path)
+    )
+    np.testing.assert_allclose(shared.value, alone.value, rtol=1e-4)
 
 
 @model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,13 @@ def test_a_pattern_that_takes_too_long_is_no_match_and_the_next_answer_is_met() 
     again = Matcher("x*y")
     try:
         assert [again.matches(text) for text in ("xxy", "xx", "line\nbreak")] == [True, False, False]
+        # What tells the training to finish its step does not spoil the answers of that step.
+        child = again._child
+        assert child is not None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            child.send_signal(number)
+        assert [again.matches(text) for text in ("y", "xy", "x")] == [True, True, False]
+        assert again._child is child
         assert again.overtime == 0
     finally:
         again.close()

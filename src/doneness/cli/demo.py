@@ -81,10 +81,13 @@ def _train(out: Console, recipe: Recipe) -> None:
     if trained.already:
         out.print(Text(tr("cli.train.already", folder=recipe.run.folder)))
     stop = next((e for e in trained.run.events if e.kind == "decision" and e.data.get("action") == "stop"), None)
+    last = trained.run.last_step
     if stop is None:
-        out.print(Text(tr("cli.demo.never_stopped", step=trained.run.last_step)))
+        out.print(Text(tr("cli.demo.never_stopped", step=last)))
+    elif stop.step == last:
+        out.print(Text(tr("cli.demo.stops_here", step=last)))
     else:
-        out.print(Text(tr("cli.demo.would_have_stopped", step=stop.step, last=trained.run.last_step)))
+        out.print(Text(tr("cli.demo.would_have_stopped", step=stop.step, last=last)))
 
 
 def _conclude(out: Console, recipe: Recipe, seconds: float) -> None:

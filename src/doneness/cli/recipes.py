@@ -28,5 +28,6 @@ def run(options: argparse.Namespace) -> int:
         table.add_row(name, Text(tr(f"cli.recipes.of.{name}")))
     out = console()
     out.print(table)
-    out.print(Text(tr("cli.recipes.use")))
+    # Broken by us, the command in it would be two when it is copied.
+    out.print(Text(tr("cli.recipes.use")), soft_wrap=True)
     return 0

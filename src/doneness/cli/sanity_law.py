@@ -13,6 +13,11 @@ from doneness.cli.console import console, print_json
 from doneness.core import RecipeError, tr
 from doneness.sanity.scaling import BESIROGLU, REFERENCE_BYTES, Expected, count_of, expected
 
+# A fall of so many nats shows in a training curve.
+_SEEN = 0.02
+# Parameters and tokens of the runs that the law was fitted to (arXiv 2203.15556).
+_SIZES, _SEEN_TOKENS = (70e6, 16e9), (5e9, 500e9)
+
 
 def law_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare them."""
@@ -57,8 +62,10 @@ def _lines(
     lines = [tr("sanity.law.expected", **numbers)]
     if loss is not None:
         lines.insert(0, tr(f"sanity.law.{found.word(loss)}", measured=loss, **numbers))
+    if not (_SIZES[0] <= parameters <= _SIZES[1] and _SEEN_TOKENS[0] <= tokens <= _SEEN_TOKENS[1]):
+        lines.insert(0, tr("sanity.law.beyond"))
     lines.append(tr("sanity.law.parts", **numbers))
-    lines.append(tr("sanity.law.pace", **numbers))
+    lines.append(tr("sanity.law.pace" if found.next_tenth < _SEEN else "sanity.law.pace_seen", **numbers))
     said = "bytes" if bytes_per_token else "no_bytes"
     lines.append(tr(f"sanity.law.{said}", given=bytes_per_token or 0.0, reference=REFERENCE_BYTES))
     lines.append(tr("sanity.law.source", law=BESIROGLU.name))

@@ -134,7 +134,8 @@ class DataSection:
     """Longest row in tokens, chat markup included."""
     cut: str = field(default="answer", metadata={"choices": ("answer", "balanced", "prompt")})
     """Where a longer row is cut: answer cuts its end; prompt cuts the oldest turns, then the question's beginning, and
-    keeps the system turn; balanced shortens questions and answers turn by turn as LLaMA-Factory does."""
+    keeps the system turn; balanced shortens questions and answers turn by turn (of pairs by the longer answer) as
+    LLaMA-Factory does."""
     group_by_length: bool = False
     """Rows of like length in one step: less padding where rows are not packed, and batches that are less mixed."""
     packing: bool = True

@@ -27,13 +27,13 @@ _TEXT_METHODS = {"sft", "pretrain"}
 _QUIET = re.compile(r"^span/|loss|runtime|per_second|num_tokens|^epoch$|^step$|entropy|^logits|^logps|^rewards")
 # The last part of a metric's name says which way is better; others are shown without a judgement.
 _HIGHER = re.compile(
-    r"acc|accuracy|mean_token_accuracy|f1|f1_\w+|\w+_f1|precision|recall|rouge\w*|bleu\w*|meteor|chrf|exact_match|em|"
+    r"acc|accuracy|mean_token_accuracy|f1|f1_\w+|\w+_f1|precision|recall|rouge\w*|bleu\w*|meteor|chrf|exact_match|exact|em|"
     r"auc|roc_auc|mcc|matthews_correlation|pearson|pearsonr|spearman|spearmanr|r2|r2_score|r_squared|reward"
 )
 _LOWER = re.compile(
     r"wer|cer|ter|mse|mae|rmse|mean_squared_error|mean_absolute_error|perplexity|ppl|bpb|bpc|teacher_kl"
 )
-_PROPORTIONS = re.compile(r"acc|accuracy|exact_match|em")
+_PROPORTIONS = re.compile(r"acc|accuracy|exact_match|exact|em")
 _RISE = 0.01  # of the lowest loss; less is not worth a line
 _SET = re.compile(r"eval:.+/loss")
 _MSE = re.compile(r"mse|mean_squared_error")

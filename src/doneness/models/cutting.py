@@ -3,7 +3,7 @@
 | cut | what goes |
 |---|---|
 | `answer` | the end of the row: of an answer, or of a conversation |
-| `balanced` | the ends of question and answer, turn by turn, in proportion to their lengths, as LLaMA-Factory does |
+| `balanced` | the ends of question and answer, turn by turn (pairs: by the longer), as LLaMA-Factory does |
 | `prompt` | the oldest exchanges, then the beginning of the question; the system turn stays |
 """
 

@@ -64,8 +64,7 @@ def load_model(
         with contextlib.redirect_stderr(io.StringIO()) if "gguf_file" in extra else contextlib.nullcontext():
             model = kind.from_pretrained(source, dtype=getattr(torch, pick_dtype(dtype, where)), **extra, **packing)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, damaged) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise DonenessError(tr("models.not_loadable", path=path, reason=reason)) from error
+        raise _not_loadable(path, error) from error
     if extra.get("gguf_file"):
         _unmark(model)
     if tokenizer.pad_token_id is None:
@@ -101,8 +100,7 @@ def load_tokenizer(path: str) -> Any:
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, **extra)
     except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise DonenessError(tr("models.not_loadable", path=path, reason=reason)) from error
+        raise _not_loadable(path, error) from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -140,6 +138,12 @@ def pick_dtype(dtype: str, device: str) -> str:
     if device.startswith("cuda"):
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
     return "float32"
+
+
+def _not_loadable(path: str, error: Exception) -> DonenessError:
+    """What failed; of a name that is no folder here the libraries speak of the hub alone."""
+    key = "not_loadable" if Path(path).exists() else "not_on_hub"
+    return DonenessError(tr(f"models.{key}", path=path, reason=" ".join(str(error).split())[:300]))
 
 
 def _source(path: str) -> tuple[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ once, and not after a timeout.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -84,6 +84,18 @@ def summed(mine: Sequence[int]) -> list[int]:
     numbers = require("torch").tensor(list(mine), dtype=require("torch").int64)
     spread.all_reduce(numbers)
     return [int(each) for each in numbers.tolist()]
+
+
+def average_gradients(parameters: Iterable[Any]) -> None:
+    """Give every process the mean of what they hold, where nothing else does it; all must call it."""
+    spread = _spread()
+    if spread is None:
+        return
+    for each in parameters:
+        if each.grad is None:
+            each.grad = require("torch").zeros_like(each)
+        spread.all_reduce(each.grad)
+        each.grad /= spread.get_world_size()
 
 
 @contextmanager

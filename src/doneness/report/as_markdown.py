@@ -39,7 +39,7 @@ def to_markdown(diagnosis: Diagnosis, lang: str | None = None, run: Run | None =
 def _row(finding: Finding) -> str:
     text = said(finding.message)
     if finding.advice:
-        text += f" {said(finding.advice)}"
+        text += ("" if text.endswith("。") else " ") + said(finding.advice)
     return f"| {tr(f'report.status.{finding.status.value}')} | {finding.code} | {_cell(text)} |"
 
 

@@ -109,7 +109,8 @@ def findings_table(findings: Sequence[Finding]) -> RenderableType:
     for row in finding_rows(tuple(findings)):
         text = Sentence(row.summary)
         if row.advice:
-            text.append(f" {row.advice}", style="dim")
+            # A Chinese full stop brings its own space.
+            text.append(row.advice if row.summary.endswith("。") else f" {row.advice}", style="dim")
         table.add_row(Text(row.word, style=STATUSES[row.status]), row.code, text)
     for codes, sentence in skipped(findings):
         word = Text(tr("report.status.skipped"), style="dim")

@@ -60,13 +60,14 @@ def write_answers(recipe: Recipe, told: Callable[[Message], None], resolved: Pat
     from doneness.models import load_tokenizer
     from doneness.models.teacher import load_teacher
 
-    # What is wrong with the student is to be found before hours are spent.
+    # What is wrong with the student is to be found before hours are spent, and what is wrong with the teacher before
+    # anything is written: the folder would be one of a recipe that is mended next.
     load_tokenizer(recipe.model.path)
+    teacher = load_teacher(recipe)
     claim = Claim(resolved.parent)
     try:
         write_text(resolved, dump_recipe(recipe))
         told(say("workflows.teacher.writing", rows=len(missing), known=len(known), folder=str(folder)))
-        teacher = load_teacher(recipe)
         begin = max((int(file.stem.rpartition("-")[2]) for file in _parts(folder)), default=0)
         for number, at in enumerate(range(0, len(missing), _PART), start=begin + 1):
             part = missing[at : at + _PART]
@@ -133,8 +134,9 @@ def _answers(recipe: Recipe, teacher: Any, rows: Sequence[Row]) -> list[_Said]:
 
 
 def _key(row: Row) -> str:
-    """The question, by all that was said before the answer."""
-    said = json.dumps([[turn.role, turn.content] for turn in row.turns[:-1]], ensure_ascii=True)
+    """The question, by all that was said before the answer, and by what may be called to answer it."""
+    asked = [[turn.role, turn.content] for turn in row.turns[:-1]]
+    said = json.dumps([*asked, list(row.tools)] if row.tools else asked, ensure_ascii=True)
     return hashlib.sha256(said.encode()).hexdigest()[:24]
 
 

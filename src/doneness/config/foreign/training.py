@@ -76,7 +76,7 @@ def precision(asked: Asked) -> None:
 
 def _dtype(asked: Asked) -> str:
     if asked["fp16"] and asked["bf16"]:
-        asked.fault("two_precisions")
+        asked.fault("two_precisions" if asked.given("fp16") else "usual_precision")
     if asked["bf16"] or (asked.known("pure_bf16") and asked["pure_bf16"]):
         return "bfloat16"
     if asked["fp16"]:

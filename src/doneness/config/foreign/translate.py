@@ -66,7 +66,10 @@ def translate(words: Sequence[str], gpu: Callable[[], bool] = lambda: False) -> 
     if asked.faults:
         raise RecipeError(asked.faults, where=where)
     recipe = build_recipe(asked.sections, given.ours, where=where)
-    lines = [say("foreign.read_as", tool=_NAMES[tool.tool], n=len(given.values)), *asked.notes]
+    # A setting of ours among theirs may have let the stopping rule end the run: the advice to do so is then taken.
+    stops = recipe.stopping.on_stop != "note"
+    notes = [note for note in asked.notes if not (stops and note.key == "foreign.note.watching")]
+    lines = [say("foreign.read_as", tool=_NAMES[tool.tool], n=len(given.values)), *notes]
     if idle:
         lines.append(say("foreign.idle", n=len(idle), names=", ".join(idle)))
     return Translated(recipe, tuple(lines))

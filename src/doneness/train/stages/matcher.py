@@ -16,9 +16,12 @@ import weakref
 from typing import Any
 
 _LIMIT = 10.0  # seconds for one answer; milliseconds are usual
-# Started without site-packages: it needs the standard library alone.
+# Started without site-packages: it needs the standard library alone. Ctrl-C in a terminal and SIGTERM from a batch
+# system reach it, too, and are not for it: the step at hand is finished first. It ends with its input.
 _CHILD = """
-import json, re, sys
+import json, re, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 pattern = re.compile(json.loads(sys.stdin.readline()), re.DOTALL)
 for line in sys.stdin:
     print(int(pattern.fullmatch(json.loads(line)) is not None), flush=True)
@@ -62,7 +65,10 @@ class Matcher:
         if self._child is None:
             command = [sys.executable, "-I", "-S", "-c", _CHILD]
             pipe = subprocess.PIPE
-            self._child = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, encoding="utf-8")
+            # A session of its own: what a terminal tells everybody does not reach it while it begins.
+            self._child = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, text=True, encoding="utf-8", start_new_session=True
+            )
             assert self._child.stdin is not None
             self._child.stdin.write(json.dumps(self._pattern) + "\n")
             self._said = queue.SimpleQueue()

@@ -12,6 +12,7 @@ from trl import SFTTrainer
 
 from doneness.config import DistillSection
 from doneness.models.sample import Sampling, sample_all
+from doneness.models.together import average_gradients
 from doneness.train.stages.divergence import divergence
 from doneness.train.stages.layers import Pairs
 
@@ -50,9 +51,12 @@ class Taught(SFTTrainer):  # type: ignore[misc]
         return summed / torch.as_tensor(items).clamp(min=1) * whole
 
     def _note(self, count: int, **summed: Any) -> None:
+        """Means over the target tokens of all processes."""
         kept = self._metrics["train" if self.model.training else "eval"]
-        for name, value in summed.items():
-            kept[f"distill/{name}"].append(float(value.detach()) / max(count, 1))
+        held = torch.stack([value.detach().float() for value in summed.values()])
+        told = self.accelerator.reduce(torch.cat([held, held.new_tensor([count])])).tolist()
+        for name, value in zip(summed, told[:-1], strict=True):
+            kept[f"distill/{name}"].append(value / max(told[-1], 1))
 
 
 class LogitsTrainer(Taught):
@@ -119,6 +123,8 @@ class HiddenTrainer(Taught):
         optimizer = super().create_optimizer(*args, **kwargs)
         if fresh and list(self.pairs.parameters()):
             optimizer.add_param_group({"params": list(self.pairs.parameters()), "weight_decay": 0.0})
+            # Of several processes each has its own rows; what averages the model's gradients knows nothing of these.
+            optimizer.register_step_pre_hook(lambda *ignored: average_gradients(self.pairs.parameters()))
         return optimizer
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
