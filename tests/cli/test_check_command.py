@@ -61,6 +61,14 @@ def test_many_runs_are_a_table_of_80_columns(
     assert "过拟合" in "\n".join(lines)
 
 
+def test_what_was_exported_is_no_run_that_failed_to_be_read(two: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (two / "merged").mkdir()
+    (two / "merged" / "doneness.json").write_text("{}")
+    assert main(["check", *(str(two / name) for name in ("dip", "fall", "merged"))]) == 0
+    assert "merged" not in capsys.readouterr().err
+    assert main(["check", str(two / "merged")]) == 2
+
+
 def test_one_unreadable_path_hides_none_of_the_others(two: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (two / "empty.csv").write_text("")
     paths = [str(two / "dip"), str(two / "empty.csv"), str(two / "nowhere"), str(two / "fall")]

@@ -179,6 +179,14 @@ def ended(run: Run) -> Run:
     return replace(run, events=(*run.events, Event("end", run.last_step, {})))
 
 
+def test_a_cooldown_that_was_meant_explains_nothing_away() -> None:
+    run = spent_run()
+    cooled = replace(run, meta={**run.meta, "cooldown_step": 600})
+    told = [next(f for f in diagnose(each).findings if f.code == "CV09").message.key for each in (run, cooled)]
+    assert told[0] == "diagnose.cv09.spent"
+    assert told[1] != told[0]
+
+
 def spent_run() -> Run:
     """Falls steadily while the rate is up, and stands still once it has gone."""
     step = np.arange(0, 1001, 50)

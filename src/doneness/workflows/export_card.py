@@ -11,8 +11,9 @@ from doneness import __version__
 from doneness.config import Recipe, bits_of
 from doneness.core import tr
 from doneness.workflows.check import Judged
+from doneness.workflows.gather import EXPORTED
 
-CARD, FACTS = "README.md", "doneness.json"
+CARD, FACTS = "README.md", EXPORTED
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from doneness.runs import Run, read
 from doneness.runs.readers import checkpoints, trainer_state
 from doneness.workflows.mapping import refuse_unknown_columns
 
+EXPORTED = "doneness.json"  # what `doneness export` writes beside a model
+
 
 @dataclass(frozen=True)
 class Unreadable:
@@ -37,11 +39,14 @@ def gather(paths: Iterable[str | Path], mapping: Mapping[str, str] | None = None
         mapping: column → series name, for tables whose columns are named unusually.
     """
     found = Gathered()
-    for path in expanded(paths):
+    asked = expanded(paths)
+    for path in asked:
         try:
             found.runs.extend(_read(path, mapping or {}))
         except DonenessError as error:
-            found.unreadable.append(Unreadable(path, str(error)))
+            # Among many, what was exported from a run is no run that failed to be read.
+            if len(asked) == 1 or not _exported(path):
+                found.unreadable.append(Unreadable(path, str(error)))
     return Gathered(once(found.runs), found.unreadable)
 
 
@@ -104,6 +109,10 @@ def _home(run: Run) -> Path | None:
 def _one_history(run: Run, other: Run) -> bool:
     early, late = sorted((run, other), key=lambda r: r.last_step)
     return checkpoints.begins_with(late, early)
+
+
+def _exported(path: str) -> bool:
+    return _there(path) and (Path(path) / EXPORTED).is_file()
 
 
 def _there(path: str) -> bool:

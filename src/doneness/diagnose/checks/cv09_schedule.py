@@ -5,10 +5,11 @@ was cut, or a step to keep, well before the planned end of a rate that decays.
 
 How: (a) the rate stands at 5 % of its peak or less, the loss fell by a gain that matters, for certain
 (Theil–Sen, 90 %), over the latter half of the evaluations made above a fifth of the peak, at a pace that
-would have brought more than that gain again since, and the evaluations below it show no such pace. (b) The
-rate decays to a planned end, less than 95 % of it is done, and the rate is still above a fifth of its peak: a run
-planned for so many steps would have decayed its rate by then. The same holds of the step to keep where
-that lies before four fifths of the plan. A warning here forbids no verdict.
+would have brought more than that gain again since, and the evaluations below it show no such pace; not of
+a cooldown, which was begun because the loss was flat. (b) The rate decays to a planned end, less than 95 %
+of it is done, and the rate is still above a fifth of its peak: a run planned for so many steps would have
+decayed its rate by then. The same holds of the step to keep where that lies before four fifths of the plan.
+A warning here forbids no verdict.
 
 Source: intermediate checkpoints of a cosine run are not final models, arXiv 2405.18392; the shares are ours.
 """
@@ -90,7 +91,9 @@ def _early(case: Case, rate: Rate, planned: float | None) -> Finding | None:
 
 def _spent(case: Case, rate: Rate, share: float) -> Finding | None:
     """The loss is flat at a rate of nearly zero, and was not before."""
-    if share > _SPENT or case.loss.size < case.params.min_evals:
+    # A rate that was lowered on purpose, because the loss was flat before, explains nothing away.
+    cooled = case.run.number("cooldown_step") is not None
+    if share > _SPENT or case.loss.size < case.params.min_evals or cooled:
         return None
     high = np.flatnonzero(rate.at(case.step) > _HIGH)
     low = np.flatnonzero(rate.at(case.step) <= _HIGH)
