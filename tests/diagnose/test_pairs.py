@@ -200,6 +200,13 @@ def test_kto_is_judged_by_its_loss_with_its_margin() -> None:
     assert alone.action is Action.CONTINUE
 
 
+def test_what_is_flat_too_early_is_not_said_to_be_unknown() -> None:
+    found = diagnose(kto(flat_from_a_third, noise=1e-4), Params(watched=True, min_steps=10 * PLAN))
+    judged = next(f for f in found.findings if f.code == "PF01")
+    assert (judged.status, judged.message.key) == (Status.UNSURE, "diagnose.pf01.loss_early")
+    assert found.action is Action.CONTINUE
+
+
 def test_a_reward_model_is_judged_as_a_classifier_is() -> None:
     run = planted(turning_down, 400, 20, lambda u: 0.2 + 3.0 * u)
     named = replace(run, meta={**run.meta, "method": "reward"})

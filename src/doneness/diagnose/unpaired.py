@@ -45,9 +45,13 @@ def judge(code: str, case: Case) -> Finding:
         status, key = Status.WARN, "loss_settled"
     elif gain is not None and gain.high < 0.0:
         status, key = Status.PASS, "loss_falls"
+    elif looks and looks[-1].interval(_LEVEL)[1] < case.epsilon:
+        key = "loss_early"
     level = abs(case.level) or 1.0
     expected = looks[-1].gain if looks else 0.0
     numbers = {"loss": case.level, "gain": expected / level, "most": max(high, 0.0) / level, "wanted": case.wanted[1]}
+    if key == "loss_early":
+        numbers["steps"] = case.params.min_steps
     message = say(f"diagnose.pf01.{key}", horizon=case.horizon[1], evals=n, **numbers)
     interval = (low, high) if looks else None
     return Finding(code, status, message, expected, interval, case.epsilon, n, Where(step=int(case.step[-1])))
