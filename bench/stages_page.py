@@ -11,7 +11,7 @@ _T95 = 1.96
 
 _HEAD = {
     "en": """\
-# Every stage by every method, on a real model
+# Stages by methods, on a real model
 
 [中文](stages-table.zh.md)
 
@@ -30,7 +30,7 @@ python -m bench.stages --data FOLDER --work {work} --write
 |---|---|---|---|---|---|
 """,
     "zh": """\
-# 每个阶段配每种方法，在真实模型上
+# 阶段与方法，在真实模型上
 
 [English](stages-table.md)
 
