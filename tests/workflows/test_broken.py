@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import SHARED
-from tests.workflows.broken import ALL, Broken, masked, prepared
+from tests.workflows.broken import FILES, RECIPES, ROWS, Broken, masked, prepared
+from tests.workflows.broken_models import MODELS
 
 from doneness.cli.main import main
 
 PAGES = {"en": "broken-data.md", "zh": "broken-data.zh.md"}
 HOWTO = Path(__file__).parents[2] / "docs" / "howto"
 BAD = SHARED / "data" / "bad_fixtures"
+ALL = FILES + ROWS + RECIPES + MODELS
 
 
 def told(command: list[str], capsys: pytest.CaptureFixture[str], lang: str) -> str:
