@@ -1,11 +1,29 @@
-"""python -m bench [planted | alarms | verdicts | stop | sanity | paired | overhead | large | fuzz | kills | beside |
-train …]."""
+"""python -m bench [planted | alarms | verdicts | stop | sanity | paired | panels | review | overhead | large | fuzz |
+kills | beside | train | probe | memory | advice | audit …]."""
 
 from __future__ import annotations
 
 import sys
 
-from bench import alarms, beside, fuzz, kills, large, overhead, paired, planted, sanity_faults, stop, train
+from bench import (
+    advice,
+    alarms,
+    audit,
+    beside,
+    fuzz,
+    kills,
+    large,
+    memory,
+    overhead,
+    paired,
+    panels,
+    planted,
+    probe,
+    review,
+    sanity_faults,
+    stop,
+    train,
+)
 from bench.verdicts import cli as verdicts
 
 BENCHES = {
@@ -15,12 +33,18 @@ BENCHES = {
     "stop": stop.main,
     "sanity": sanity_faults.main,
     "paired": paired.main,
+    "panels": panels.main,
+    "review": review.main,
     "overhead": overhead.main,
     "large": large.main,
     "fuzz": fuzz.main,
     "kills": kills.main,
+    "audit": audit.main,
     "beside": beside.main,
     "train": train.main,
+    "probe": probe.main,
+    "memory": memory.main,
+    "advice": advice.main,
 }
 
 

@@ -8,8 +8,9 @@ small model need and in nothing else (see CPU and CASES), and trained by `donene
 
 1. Tokens and labels of every row, as LLaMA-Factory's own processing makes them and as ours does.
 2. The loss of the same evaluation rows before the first step, row by row.
-3. The losses of the training steps, and the loss of the evaluation rows after the last. The same seed gives the same
-   order of rows and the same new adapters in both, so one is enough where they agree; `--seeds 42,43,44` gives more.
+3. The losses of the training steps, and the loss of the evaluation rows after the last, with several seeds (`--seeds`).
+   A seed gives the same order of rows and the same new adapters in both: the difference at the same seed is held
+   against what another seed changes, the standard deviation of the loss over seeds.
 
 `--repository` is a checkout, or a bare clone, of LLaMA-Factory: its example files and demo data are read from there.
 """
@@ -25,7 +26,7 @@ import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from statistics import mean, variance
+from statistics import mean, stdev
 from typing import Any
 
 from bench.beside_examples import content, examples
@@ -34,14 +35,14 @@ from bench.beside_words import WORDS
 
 LIMIT = 1e-4  # nats a token: the most that two implementations of one loss may differ by
 STEPS = 30
-_STUDENT = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447}  # two-sided 95 %, by degrees of freedom
+FIRST_SEED = 42  # LLaMA-Factory's own
 THEIRS = Path(__file__).with_name("beside_theirs.py")
 # Ours alone: what takes time and changes no result.
 OURS = ("checkpoints.with_evaluations=false", "run.preflight=false")
 # What a CPU needs; None takes a line out.
 CPU: dict[str, Any] = {
     "bf16": False, "use_cpu": True, "preprocessing_num_workers": None, "dataloader_num_workers": 0,
-    "max_steps": STEPS, "logging_steps": 1, "eval_strategy": "steps", "eval_steps": STEPS,
+    "logging_steps": 1, "eval_strategy": "steps",
     "per_device_eval_batch_size": 1, "eval_dataset": "held_out", "plot_loss": False, "deepspeed": None,
 }  # fmt: skip
 
@@ -76,7 +77,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--python", type=Path, help="of the environment that LLaMA-Factory is installed in")
     parser.add_argument("--repository", type=Path, help="a checkout or bare clone of LLaMA-Factory")
     parser.add_argument("--model", default="", help="SmolLM2-135M-Instruct unless another is named")
-    parser.add_argument("--seeds", default="42", help="added to those that were trained with before")
+    parser.add_argument("--seeds", type=int, default=3, help="how many; those that were trained with before are kept")
+    parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--only", help="one of: " + ", ".join((*CASES, "examples")))
     parser.add_argument("--docs", type=Path, help="folder of other-recipes.md, whose tables are made anew")
     parser.add_argument("--out", type=Path, default=Path("bench/results"))
@@ -86,6 +88,8 @@ def main(argv: list[str]) -> None:
         return
     place = options.out / "beside.json"
     found = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {"cases": {}}
+    for known in found["cases"].values():
+        known |= compared(known["ours"], known["theirs"])
     if options.python:
         found["versions"] = versions(options.python)
     for name, case in CASES.items():
@@ -129,19 +133,20 @@ def measure(case: Case, options: argparse.Namespace, before: dict[str, Any]) -> 
         demo_data(options.repository, case, work / "data")
         written = yaml.safe_load(content(options.repository, case.file))
         own = {"model_name_or_path": _model(options.model), "dataset_dir": str(work / "data")}
-        config = {k: v for k, v in (written | CPU | case.changed | own).items() if v is not None}
+        length = {"max_steps": options.steps, "eval_steps": options.steps}
+        config = {k: v for k, v in (written | CPU | length | case.changed | own).items() if v is not None}
         found = {"file": case.file, "changed": _changed(written, config)}
         if any(before.get(key) != value for key, value in found.items()):
             before = {}
         long = config | {"cutoff_len": written["cutoff_len"]}
         rows = before.get("rows") or [tokens(each, work, options.python) for each in (long, config)]
         runs = {"ours": before.get("ours", []), "theirs": before.get("theirs", [])}
-        for seed in (int(each) for each in options.seeds.split(",")):
+        for seed in range(FIRST_SEED, FIRST_SEED + options.seeds):
             if seed not in [run["seed"] for run in runs["ours"]]:
                 runs["ours"].append(run_ours(config, seed, work))
             if seed not in [run["seed"] for run in runs["theirs"]]:
                 runs["theirs"].append(run_theirs(config, seed, work, options.python))
-    return found | {"rows": rows, **runs} | compared(runs["ours"], runs["theirs"])
+    return found | {"steps": options.steps, "rows": rows, **runs} | compared(runs["ours"], runs["theirs"])
 
 
 def demo_data(repository: Path, case: Case, folder: Path) -> None:
@@ -225,7 +230,7 @@ def run_ours(config: dict[str, Any], seed: int, work: Path) -> dict[str, Any]:
     subprocess.run(command, check=True, env=_environment(work))
     records, _ = read_records(folder / "journal.jsonl")
     evaluations = []
-    for each in (r for r in records if r["kind"] == "eval" and r["step"] in (0, STEPS)):
+    for each in (r for r in records if r["kind"] == "eval" and r["step"] in (0, config["max_steps"])):
         losses = load_examples(folder / each["file"])
         rows = [[float(nll), int(count)] for nll, count in zip(losses.nll, losses.tokens, strict=True)]
         evaluations.append({"step": each["step"], "loss": each["loss"], "rows": rows, **each.get("metrics", {})})
@@ -296,15 +301,16 @@ def _yaml(config: dict[str, Any], work: Path) -> Path:
 
 def compared(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> dict[str, Any]:
     """Differences before the first step, step by step, and after the last."""
-    same = same_seed(ours, theirs)
-    last = after(ours, theirs)
-    # The same course step by step needs no other seed to be held against.
-    last["holds"] = True if same["end"] <= LIMIT else last["holds"]
-    return {"before": before(ours[0], theirs[0]), "after": last, "same_seed": same}
+    return {"before": before(ours[0], theirs[0]), "after": after(ours, theirs), "same_seed": same_seed(ours, theirs)}
 
 
 def _at(run: dict[str, Any], step: int) -> dict[str, Any]:
     return next(each for each in run["eval"] if each["step"] == step)
+
+
+def _last(run: dict[str, Any]) -> float:
+    """The loss of the evaluation rows after the last step."""
+    return float(max(run["eval"], key=lambda each: each["step"])["loss"])
 
 
 def before(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
@@ -323,24 +329,36 @@ def before(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
 
 
 def after(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Whether the means are apart by more than seeds make them, 95 %; `reach` is None where one seed tells nothing."""
-    mine, others = ([_at(run, STEPS)["loss"] for run in runs] for runs in (ours, theirs))
-    apart, reach = abs(mean(mine) - mean(others)), None
-    if len(mine) > 1 and len(others) > 1:
-        freedom = len(mine) + len(others) - 2
-        pooled = (sum((len(of) - 1) * variance(of) for of in (mine, others)) / freedom) ** 0.5
-        reach = _STUDENT[freedom] * pooled * (1.0 / len(mine) + 1.0 / len(others)) ** 0.5
-    holds = None if reach is None else apart <= max(reach, LIMIT)
-    return {"ours": mine, "theirs": others, "reach": reach, "apart": apart, "holds": holds}
+    """The losses in order of seed, ours less theirs at the same seed, and the standard deviation over seeds.
+
+    The latter is that of either side's losses about their own mean, both together; None of one seed. It holds where no
+    difference is larger, or none larger than rounding makes it.
+    """
+    pairs = _pairs(ours, theirs)
+    mine, others = [_last(a) for a, _ in pairs], [_last(b) for _, b in pairs]
+    differences = [a - b for a, b in zip(mine, others, strict=True)]
+    worst, spread = max(map(abs, differences)), None
+    if len(pairs) > 1:
+        spread = mean([stdev(mine) ** 2, stdev(others) ** 2]) ** 0.5
+    holds = True if worst <= LIMIT else None if spread is None else worst <= spread
+    return {"seeds": [a["seed"] for a, _ in pairs], "ours": mine, "theirs": others, "differences": differences,
+            "sd": spread, "worst": worst, "holds": holds}  # fmt: skip
 
 
 def same_seed(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> dict[str, Any]:
-    """With the same seed: the largest difference of a step's loss, and of the last evaluation."""
-    pairs = [(a, b) for a in ours for b in theirs if a["seed"] == b["seed"]]
+    """With the same seed: the largest difference of the first step's loss, and of any step's."""
+    pairs = _pairs(ours, theirs)
     steps = max(max(abs(x - y) for x, y in zip(a["steps"], b["steps"], strict=False)) for a, b in pairs)
-    ends = max(abs(_at(a, STEPS)["loss"] - _at(b, STEPS)["loss"]) for a, b in pairs)
     first = max(abs(a["steps"][0] - b["steps"][0]) for a, b in pairs)
-    return {"first_step": first, "worst_step": steps, "end": ends}
+    return {"first_step": first, "worst_step": steps}
+
+
+def _pairs(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Runs of both with the same seed, in order of it."""
+    by_seed = {run["seed"]: run for run in theirs}
+    return [
+        (run, by_seed[run["seed"]]) for run in sorted(ours, key=lambda run: int(run["seed"])) if run["seed"] in by_seed
+    ]
 
 
 if __name__ == "__main__":

@@ -57,14 +57,16 @@ def before_table(cases: dict[str, Any], words: dict[str, str]) -> list[str]:
 
 def after_table(cases: dict[str, Any], words: dict[str, str]) -> list[str]:
     """Losses after the last step."""
-    lines = [words["after_title"], "", words["after_head"], "|---|---|---|---|---|---|"]
+    steps = " / ".join(str(n) for n in sorted({case.get("steps", 30) for case in cases.values()}))
+    lines = [words["after_title"].format(steps=steps), "", words["after_head"], "|---|---|---|---|---|---|"]
     for name, case in cases.items():
         of, same = case["after"], case["same_seed"]
         mine, other = (", ".join(f"{loss:.5f}" for loss in of[who]) for who in ("ours", "theirs"))
-        reach = words["one_seed"] if of["reach"] is None else f"±{of['reach']:.1e}"
-        apart = f"{of['apart']:.1e}" + (words["more_than"] if of["holds"] is False else "")
-        steps = ", ".join(f"{same[key]:.1e}" for key in ("first_step", "worst_step", "end"))
-        lines.append(f"| {name} | {mine} | {other} | {reach} | {apart} | {steps} |")
+        spread = words["one_seed"] if of["sd"] is None else f"{of['sd']:.1e}"
+        apart = ", ".join(f"{each:+.1e}" for each in of["differences"])
+        apart += words["more_than"] if of["holds"] is False else ""
+        course = ", ".join(f"{same[key]:.1e}" for key in ("first_step", "worst_step"))
+        lines.append(f"| {name} | {mine} | {other} | {spread} | {apart} | {course} |")
     return lines
 
 

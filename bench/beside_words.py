@@ -14,9 +14,9 @@ WORDS = {
         "of_a_row": "{apart:.1e} nats a target token, of a row",
         "of_the_value": "{apart:.1e} of the value",
         "before_note": "Of DPO: the loss, and the mean log-probabilities of the chosen and of the rejected answers.",
-        "after_title": "**After 30 steps**, the loss of the evaluation rows, one number a seed:",
-        "after_head": "| example | here | LLaMA-Factory | seeds move the difference of means by | it is | with the "
-        "same seed: first step, worst step, end |",
+        "after_title": "**After {steps} steps**, the loss of the evaluation rows, one number a seed:",
+        "after_head": "| example | here | LLaMA-Factory | standard deviation over seeds | here less there, same "
+        "seed | largest difference of a step's loss: first step, any step |",
         "one_seed": "one seed",
         "more_than": ", **more**",
         "count": "Of the {of} files of training in its `examples` folder ({others} others are for launchers, chat, "
@@ -37,9 +37,9 @@ WORDS = {
         "of_a_row": "单行最多 {apart:.1e} nats/目标词元",
         "of_the_value": "数值的 {apart:.1e}",
         "before_note": "DPO 一行：损失，以及选中回答和被拒回答的平均对数概率。",
-        "after_title": "**30 步之后**，验证行的损失，每个随机种子一个数：",
-        "after_head": "| 示例 | 这里 | LLaMA-Factory | 种子能使均值之差变动 | 实际之差 | "
-        "种子相同时：第一步、最差一步、结束 |",
+        "after_title": "**{steps} 步之后**，验证行的损失，每个随机种子一个数：",
+        "after_head": "| 示例 | 这里 | LLaMA-Factory | 各种子之间的标准差 | 这里减 LLaMA-Factory（种子相同） | "
+        "训练步损失的最大差：第一步、任意一步 |",
         "one_seed": "只用一个种子",
         "more_than": "，**超出**",
         "count": "它的 `examples` 目录里有 {of} 个训练用的文件（另有 {others} 个用于启动、对话、导出和它的"

@@ -29,7 +29,7 @@ def pages() -> dict[str, str]:
             "behaviours.md": behaviours(),
             "recipe.md": recipe(),
             "commands.md": commands(),
-            **{f"{command}.schema.json": schema(command) for command in ("check", "replay", "compare")},
+            **{f"{command}.schema.json": schema(command) for command in ("check", "replay", "compare", "audit")},
         }
 
 

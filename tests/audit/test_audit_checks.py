@@ -12,15 +12,17 @@ import pytest
 
 from doneness.audit import CHECKS, AuditParams, DataSets, audit, worst
 from doneness.audit.checks.abstentions import abstains
+from doneness.audit.checks.damage import Damage
+from doneness.audit.entry import Entry
 from doneness.audit.findings import wilson
-from doneness.core import Check, Finding, Status, run_checks, speaking
+from doneness.core import Finding, Status, speaking
 from doneness.data import Row, Rows, Turn
 
 _SYLLABLES = [c + v for c in "bdfgklmnprstvz" for v in "aeiou"]
 
 
 def row(line: int, question: str, answer: str, kind: str | None = None, *before: Turn) -> Row:
-    return Row(str(line), (*before, Turn("user", question), Turn("assistant", answer)), line, kind)
+    return Row(str(line), (*before, Turn("user", question), Turn("assistant", answer)), line, kind=kind)
 
 
 def clean(count: int, seed: int = 0) -> list[Row]:
@@ -49,14 +51,15 @@ PROBES = (("p1", "How many chambers has a frog's heart?"), ("p2", "Who first des
 
 
 def only(code: str, subject: DataSets) -> Finding:
-    check: Check[DataSets] = next(check for check in CHECKS if check.code == code)
-    return run_checks((check,), subject)[0]
+    return audit(subject, [check for check in CHECKS if check.code == code])[0]
 
 
 def test_a_clean_set_has_nothing_invented() -> None:
     findings = audit(data(clean(140), clean(60, 500), PROBES))
-    assert {finding.code: finding.status for finding in findings} == {check.code: Status.PASS for check in CHECKS}
-    assert worst(findings) is Status.PASS
+    apart = {"AU13": Status.SKIPPED, "AU19": Status.SKIPPED, "AU31": Status.SKIPPED, "AU32": Status.SKIPPED}
+    expected = {check.code: apart.get(check.code, Status.PASS) for check in CHECKS}
+    assert {finding.code: finding.status for finding in findings} == expected
+    assert worst(findings) is Status.SKIPPED
 
 
 def test_exact_leak_at_any_case_and_punctuation() -> None:
@@ -262,8 +265,9 @@ def test_nothing_damaged(text: str) -> None:
 
 def test_too_little_is_unsure_and_missing_is_skipped() -> None:
     found = {finding.code: finding for finding in audit(data(clean(5)))}
-    assert {code for code, f in found.items() if f.status is Status.SKIPPED} == {"AU01", "AU02", "AU03"}
-    assert {code for code, f in found.items() if f.status is Status.UNSURE} == {"AU08", "AU09"}
+    skipped = {"AU01", "AU02", "AU03", "AU13", "AU19", "AU28", "AU31", "AU32"}
+    assert {code for code, f in found.items() if f.status is Status.SKIPPED} == skipped
+    assert {code for code, f in found.items() if f.status is Status.UNSURE} == {"AU08", "AU09", "AU15", "AU23", "AU30"}
 
 
 def test_worst() -> None:
@@ -296,8 +300,19 @@ def test_every_finding_is_json_and_speaks_both_languages() -> None:
                 assert numbers["en"] == numbers["zh"]
 
 
+def test_a_check_that_cannot_take_a_row_is_a_crash_and_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Damage, entry: Entry) -> None:
+        raise ValueError(f"row of {entry.side}")
+
+    monkeypatch.setattr(Damage, "see", refuse)
+    found = {finding.code: finding for finding in audit(data(clean(40)))}
+    assert found["AU12"].status is Status.ERROR
+    assert "row of train" in found["AU12"].summary
+    assert found["AU04"].status is Status.PASS
+
+
 def test_every_check_says_what_how_and_why() -> None:
-    assert [check.code for check in CHECKS] == [f"AU{i:02d}" for i in range(1, 13)]
+    assert [check.code for check in CHECKS] == [f"AU{i:02d}" for i in range(1, 33)]
     for check in CHECKS:
         text = check.run.__doc__ or ""
         assert all(part in text for part in ("*What it finds*", "*How*", "*Source*")), check.code

@@ -26,8 +26,11 @@ def rows(lang: str, name: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_the_audit_finds_nothing(lang: str) -> None:
     audited = audit_files(HOME / lang / "train.jsonl", HOME / lang / "eval.jsonl", HOME / lang / "probes.jsonl")
-    assert {f.code: f.status for f in audited.findings if f.status is not Status.PASS} == {}
-    assert len(audited.findings) == 12
+    unasked = {"AU13", "AU19", "AU31", "AU32"}  # want a model, a judge, or pairs
+    assert {f.code: f.status for f in audited.findings if f.status is not Status.PASS} == dict.fromkeys(
+        unasked, Status.SKIPPED
+    )
+    assert len(audited.findings) == 32
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

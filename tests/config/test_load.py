@@ -77,6 +77,13 @@ def test_a_wrong_value_is_named(override: str, part: str) -> None:
     assert part in str(caught.value)
 
 
+def test_kto_wants_more_than_one_row_in_a_micro_batch() -> None:
+    asked = ["run.stage=kto", "optimizer.batch_size=8"]
+    with pytest.raises(RecipeError, match="a step stays 8 rows"):
+        build_recipe({}, [*asked, "optimizer.micro_batch=1"])
+    assert build_recipe({}, [*asked, "optimizer.micro_batch=2"]).optimizer.micro_batch == 2
+
+
 @pytest.mark.parametrize(
     ("override", "name"),
     [

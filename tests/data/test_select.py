@@ -10,7 +10,7 @@ from doneness.data import Row, Turn, stratified
 
 
 def rows(kinds: list[str | None]) -> list[Row]:
-    return [Row(str(i), (Turn("user", "q"), Turn("assistant", "a")), i + 1, kind) for i, kind in enumerate(kinds)]
+    return [Row(str(i), (Turn("user", "q"), Turn("assistant", "a")), i + 1, kind=kind) for i, kind in enumerate(kinds)]
 
 
 KINDS = st.lists(st.sampled_from(["fact", "unknown", "emergency", None]), max_size=60)

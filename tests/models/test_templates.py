@@ -18,6 +18,8 @@ pytestmark = pytest.mark.model
 # What LLaMA-Factory 0.9.5 itself writes (baichuan, baichuan2 and xverse: 0.9.3), with <B> and <E> for the tokenizer's
 # own tokens: the conversation of TALK, and one without a system message.
 THEIRS = json.loads((Path(__file__).parent / "llamafactory_templates.json").read_text(encoding="utf-8"))
+# What MedicalGPT's own get_dialog writes, its answers followed by <E>.
+MEDICAL = json.loads((Path(__file__).parent / "medicalgpt_templates.json").read_text(encoding="utf-8"))
 TALK = (("system", "S"), ("user", "U"), ("assistant", "A"), ("user", "V"), ("assistant", "B"))
 
 
@@ -69,12 +71,35 @@ def test_a_conversation_is_written_as_the_name_says(tokenizer: Any, name: str, t
     assert write(tokenizer, name) == text
 
 
-@pytest.mark.parametrize("name", templates())
+@pytest.mark.parametrize("name", THEIRS)
 def test_it_writes_what_llamafactory_writes(tokenizer: Any, name: str) -> None:
     theirs, ours = THEIRS[name], template(name)
     assert write(tokenizer, name) == theirs["talk"]
     assert write(tokenizer, name, TALK[1:3]) == theirs["bare"]
     assert (list(ours.stops), ours.eos) == (theirs["stops"], theirs["eos"])
+
+
+@pytest.mark.parametrize("name", MEDICAL)
+def test_it_writes_what_medicalgpt_writes(tokenizer: Any, name: str) -> None:
+    assert write(tokenizer, f"medicalgpt-{name}") == MEDICAL[name]["talk"]
+    assert write(tokenizer, f"medicalgpt-{name}", TALK[1:]) == MEDICAL[name]["plain"]
+
+
+def test_medicalgpt_leaves_the_first_token_to_the_tokenizer() -> None:
+    made = bare()
+    assert with_template(made, "medicalgpt-belle") is None
+    turns = [{"role": "user", "content": "Q"}]
+    assert made.apply_chat_template(turns, tokenize=False) == "Human: Q\n\nBelle: "
+
+    class Beginning:
+        bos_token_id, bos_token, eos_token, chat_template = 7, "<B>", "<E>", None
+
+        def __call__(self, text: str, **more: Any) -> dict[str, list[int]]:
+            return {"input_ids": [7, 8]}
+
+    begun = Beginning()
+    with_template(begun, "medicalgpt-belle")
+    assert "{{- bos_token -}}" in str(begun.chat_template)
 
 
 @pytest.mark.parametrize("name", templates())

@@ -19,20 +19,23 @@ def found(plan: Proposal, code: str) -> Finding:
 
 
 def test_a_sound_plan_passes() -> None:
-    assert {finding.code: finding.status for finding in advise(GOOD)} == {f"PL0{i}": Status.PASS for i in range(1, 8)}
+    assert {finding.code: finding.status for finding in advise(GOOD)} == {f"PL0{i}": Status.PASS for i in range(1, 9)}
 
 
-def test_recommended_rates_of_the_formula() -> None:
-    assert recommended_rate(SHAPE) == pytest.approx(4.9e-4, rel=0.01)
-    assert recommended_rate(replace(SHAPE, hidden=3072)) == pytest.approx(3.6e-4, rel=0.01)
-    assert recommended_rate(replace(SHAPE, hidden=4096, family="qwen3")) == pytest.approx(4.7e-4, rel=0.01)
-    assert recommended_rate(replace(SHAPE, hidden=576)) == 5e-4
+def test_recommended_rates() -> None:
+    """3e-4 from 8 billion parameters, more in proportion below, 1e-3 at most; with the root of the batch."""
+    eight = ModelShape(32, 4096, 14336, 32, 8, 128, 128256)
+    assert recommended_rate(eight) == pytest.approx(3e-4, rel=0.01)
+    assert recommended_rate(replace(eight, layers=80, hidden=8192)) == 3e-4
+    assert recommended_rate(SHAPE) == 1e-3
+    half = replace(eight, layers=12)
+    assert recommended_rate(half) == pytest.approx(3e-4 * 8e9 / half.parameters)
+    assert recommended_rate(eight, batch=64) == pytest.approx(3e-4 * 0.5**0.5, rel=0.01)
+    assert recommended_rate(eight, batch=1) == pytest.approx(1.5e-4, rel=0.01)
     assert recommended_rate(SHAPE, "full") == pytest.approx(recommended_rate(SHAPE) / 10)
     assert recommended_rate(SHAPE, epochs=4) == pytest.approx(recommended_rate(SHAPE) / 2)
-    assert recommended_rate(SHAPE, stage="dpo") == 1e-5
-    eight = ModelShape(32, 4096, 14336, 32, 8, 128, 128256, family="mistral")
-    assert recommended_rate(eight) == pytest.approx(2e-4, rel=0.01)
-    assert recommended_rate(replace(eight, layers=8)) == pytest.approx(5e-4)
+    assert recommended_rate(SHAPE, stage="dpo") == 5e-6
+    assert recommended_rate(SHAPE, "full", "grpo") == pytest.approx(1e-6)
 
 
 def test_alpha_times_rate_decides() -> None:
@@ -41,7 +44,7 @@ def test_alpha_times_rate_decides() -> None:
     high = found(replace(GOOD, alpha=128.0, learning_rate=2e-3), "PL01")
     assert high.status is Status.FAIL
     assert high.advice is not None
-    assert high.advice.args["to_set"] * 128 / 32 == pytest.approx(recommended_rate(SHAPE))
+    assert high.advice.args["to_set"] * 128 / 32 == pytest.approx(recommended_rate(SHAPE, batch=16))
     assert found(replace(GOOD, rslora=True), "PL01").status is Status.WARN
     assert found(replace(GOOD, learning_rate=5e-5), "PL01").status is Status.WARN
     assert found(replace(GOOD, method="full", learning_rate=5e-5, alpha=999.0), "PL01").status is Status.PASS
@@ -92,7 +95,9 @@ def test_batch_and_warmup() -> None:
 def test_both_languages_carry_the_same_numbers() -> None:
     poor = replace(GOOD, learning_rate=1.0, eval_rows=50, warmup_steps=0, rank=1, targets=("q",), loss=900.0)
     poor = replace(poor, budget=budget([100] * 900, [40] * 900, 128, 4, epochs=3))
-    plans = [GOOD, poor, replace(poor, method="full", eval_rows=0, learning_rate=1e-9, warmup_steps=9),
+    plans = [GOOD, poor, replace(GOOD, alpha=128.0, rank=8, evaluations=3), replace(GOOD, evaluations=20, patience=1),
+             replace(GOOD, evaluations=0), replace(GOOD, budget=budget([100] * 90, [4] * 90, 9, 3, epochs=9)),
+             replace(poor, method="full", eval_rows=0, learning_rate=1e-9, warmup_steps=9),
              replace(GOOD, budget=budget([9] * 4000, [4] * 4000, 16, 4, epochs=9), learning_rate=1e-6)]  # fmt: skip
     seen = set()
     for finding in (finding for plan in plans for finding in advise(plan)):
@@ -117,3 +122,30 @@ def test_a_decay_that_is_to_be_cut_short_is_warned_of() -> None:
     assert told.advice is not None
     assert "wsd" in told.advice.text("en")
     assert "wsd" in told.advice.text("zh")
+
+
+def test_alpha_over_rank_is_named_where_it_is_the_cause() -> None:
+    """Rank 8 with alpha 128 multiplies adapters by 16: eight times what alpha = 2 · rank does."""
+    told = found(replace(GOOD, rank=8, alpha=128.0), "PL01")
+    assert told.message.key == "plan.pl01.scaled_lora"
+    assert told.message.args["scale"] == 16
+    assert told.advice is not None
+    assert told.advice.args["usual"] == 16
+
+
+def test_parameters_a_row() -> None:
+    few = replace(GOOD, budget=budget([100] * 90, [4] * 90, 9, 3, epochs=9), rank=64)
+    assert found(few, "PL08").status is Status.WARN
+    assert found(replace(few, rank=1, targets=("q",)), "PL08").value == SHAPE.lora_parameters(1, ("q",)) / 90
+    once = replace(few, budget=budget([100] * 90, [4] * 90, 9, 3, epochs=1))
+    assert found(once, "PL08").status is Status.PASS
+
+
+def test_looks_and_patience() -> None:
+    assert found(replace(GOOD, evaluations=15), "PL09").status is Status.PASS
+    assert found(replace(GOOD, evaluations=3), "PL09").status is Status.WARN
+    hasty = found(replace(GOOD, evaluations=50, patience=2), "PL09")
+    assert hasty.status is Status.WARN
+    assert hasty.message.args["span"] == pytest.approx(2 * MADE.steps / 50)
+    assert found(replace(GOOD, evaluations=15, patience=3), "PL09").status is Status.PASS
+    assert not [f for f in advise(GOOD) if f.code == "PL09"]

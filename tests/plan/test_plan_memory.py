@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from doneness.core import DataError
-from doneness.plan import ModelShape, Setup, estimate_memory
+from doneness.plan import ModelShape, Setup, Spread, estimate_memory
 
 GIB = 2**30
 
@@ -19,6 +20,8 @@ def config(layers: int, hidden: int, inner: int, heads: int, vocab: int, **more:
     }  # fmt: skip
 
 
+KIND: dict[str, Any] = {"kind": "ring"}
+RING: dict[str, Any] = {"spread": replace(Spread(), **KIND)}
 LLAMA2_7B = config(32, 4096, 11008, 32, 32000)
 LLAMA31_8B = config(32, 4096, 14336, 32, 128256, num_key_value_heads=8, tie_word_embeddings=False)
 SMOLLM2_135M = config(30, 576, 1536, 9, 49152, num_key_value_heads=3, tie_word_embeddings=True)
@@ -68,11 +71,15 @@ def test_lora_parameters() -> None:
     ],
 )
 def test_against_measurements_of_llama2_7b(method: Any, micro_batch: int, seq: int, measured: float) -> None:
-    # LLaMA-Factory wiki, "Performance comparison": LLaMA2-7B, rank 8 on all linear maps, A100-40.
-    found = estimate_memory(ModelShape.from_config(LLAMA2_7B), Setup(method, micro_batch, seq, rank=8))
-    assert abs(found.total / GIB - measured) <= max(0.1 * measured, 1.0)
+    # LLaMA-Factory wiki, "Performance comparison": LLaMA2-7B, rank 8 on all linear maps, A100-40, the loss of that
+    # time, what is not quantised in half precision. Whether a gigabyte there is 10^9 bytes or 2^30 is not said:
+    # either holds.
+    asked = Setup(method, micro_batch, seq, rank=8, loss="copied", half_rest=True)
+    found = estimate_memory(ModelShape.from_config(LLAMA2_7B), asked)
+    for unit in (1e9, GIB):
+        assert abs(found.total / unit - measured) <= max(0.1 * measured, 1.0)
     assert found.low <= found.total <= found.high
-    assert found.high / GIB >= measured
+    assert found.high / GIB >= 0.99 * measured
 
 
 @pytest.mark.parametrize(
@@ -82,9 +89,9 @@ def test_against_measurements_of_llama2_7b(method: Any, micro_batch: int, seq: i
 def test_bytes_per_parameter_of_full_training(dtype: Any, optimizer: str, bytes_per_parameter: float) -> None:
     shape = ModelShape.from_config(LLAMA2_7B)
     items = estimate_memory(shape, Setup("full", 1, 16, dtype=dtype, optimizer=optimizer)).items
-    state = items["weights"] + items["gradients"] + items["optimizer"]
-    assert state == pytest.approx(bytes_per_parameter * shape.parameters)
-    assert items["adapters"] == 0
+    state = sum(items.get(name, 0.0) for name in ("weights", "master", "gradients", "optimizer"))
+    assert state == pytest.approx(bytes_per_parameter * shape.parameters, rel=0.01)
+    assert "adapters" not in items
 
 
 def test_what_makes_it_larger() -> None:
@@ -94,9 +101,13 @@ def test_what_makes_it_larger() -> None:
         return estimate_memory(shape, Setup(**{"method": "lora", "micro_batch": 2, "seq": 1024, **change})).total
 
     assert total(checkpointing=False) > total() > total(seq=512)
-    assert total(rank=64) - total(rank=16) == pytest.approx(16 * shape.lora_parameters(48))
+    assert total(rank=64) - total(rank=16) == pytest.approx(16 * shape.lora_parameters(48), rel=0.06)
     assert total(method="full") > total() > total(method="qlora") > total(method="qlora", double_quant=True)
-    assert total() - total(device="cpu") == pytest.approx(0.5e9)
+    assert total(loss="copied") > total(loss="whole") > total() > 0.999 * total(target_share=0.1)
+    on_cpu = {"device": "cpu", "dtype": "fp32", "loss": "targets", "seq": 64, "checkpointing": True}
+    assert total(**on_cpu, target_share=0.1) < total(**on_cpu)
+    assert total(attention="eager") > total()
+    assert total(stage="dpo") > total()
     items = estimate_memory(shape, Setup("lora", 2, 1024)).items
     assert sum(items.values()) == pytest.approx(total())
 
@@ -104,7 +115,8 @@ def test_what_makes_it_larger() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [({"method": "dora"}, "method"), ({"dtype": "int3"}, "dtype"), ({"optimizer": "lion"}, "optimizer"),
-     ({"device": "tpu"}, "device"), ({"targets": ("w_pack",)}, "w_pack")],
+     ({"device": "tpu"}, "device"), ({"targets": ("w_pack",)}, "w_pack"), ({"loss": "free"}, "loss"),
+     ({"attention": "lazy"}, "attention"), ({"stage": "ppo"}, "stage"), (RING, "spread")],
 )  # fmt: skip
 def test_unknown_choices(change: dict[str, Any], said: str) -> None:
     setup: dict[str, Any] = {"method": "lora", "micro_batch": 1, "seq": 8, **change}
@@ -113,10 +125,8 @@ def test_unknown_choices(change: dict[str, Any], said: str) -> None:
 
 
 def test_configs_that_cannot_be_read() -> None:
-    with pytest.raises(DataError, match="hidden_size, intermediate_size"):
+    with pytest.raises(DataError, match="num_attention_heads, vocab_size"):
         ModelShape.from_config({"num_hidden_layers": 2, "n_embd": 8})
-    with pytest.raises(DataError, match="mixture of experts"):
-        ModelShape.from_config({**LLAMA2_7B, "num_local_experts": 8})
     with pytest.raises(ValueError, match="seq"):
         estimate_memory(ModelShape.from_config(LLAMA2_7B), Setup("lora", 1, 0))
 
@@ -125,3 +135,60 @@ def test_plan_imports_no_torch() -> None:
     code = "import doneness.plan, doneness.audit, sys; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert done.stdout.strip() == "False"
+
+
+def test_optimizers_that_work_on_all_parameters_at_once_take_a_copy() -> None:
+    shape = ModelShape.from_config(LLAMA2_7B)
+    items = estimate_memory(shape, Setup("full", 1, 16)).items
+    assert items["workspace"] == pytest.approx(2.0 * shape.parameters, rel=0.07)
+    assert "workspace" not in estimate_memory(shape, Setup("full", 1, 16, optimizer="adamw_8bit")).items
+    assert "workspace" not in estimate_memory(shape, Setup("full", 4, 8192, checkpointing=False)).items
+
+
+def test_gradients_and_activations_share_memory_without_accumulation() -> None:
+    shape = ModelShape.from_config(LLAMA2_7B)
+    asked = {"optimizer": "sgd", "checkpointing": False}
+    kept = estimate_memory(shape, Setup("full", 1, 2048, **asked))  # type: ignore[arg-type]
+    alone = estimate_memory(shape, Setup("full", 1, 2048, accumulates=False, **asked))  # type: ignore[arg-type]
+    assert kept.items["gradients"] == pytest.approx(2.0 * shape.parameters)
+    assert alone.total < kept.total - 0.9 * min(kept.items["gradients"], kept.items["activations"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "gb"),
+    # 7 billion parameters on 8 cards, before activations: DeepSpeed's documentation, 4P + 16P/n and 18P/n (+ 4 layers).
+    [("zero2", "bf16", 4 * 6.738 + 16 * 6.738 / 8 - 2 * 6.738 / 8), ("zero3", "bf16", 18 * 6.738 / 8)],
+)
+def test_devices_share_as_deepspeed_says(kind: Any, dtype: Any, gb: float) -> None:
+    shape = ModelShape.from_config(LLAMA2_7B)
+    items = estimate_memory(shape, Setup("full", 1, 16, dtype=dtype, spread=Spread(kind, 8))).items
+    held = sum(items.get(name, 0.0) for name in ("weights", "master", "adapters", "gradients", "optimizer"))
+    assert held / 1e9 == pytest.approx(gb, rel=0.05)
+
+
+def test_more_devices_and_offloading_need_less() -> None:
+    shape = ModelShape.from_config(LLAMA2_7B)
+
+    def found(kind: Any, devices: int, offload: Any = "none") -> Any:
+        return estimate_memory(shape, Setup("full", 1, 512, spread=Spread(kind, devices, offload)))
+
+    assert found("ddp", 8).total > found("zero1", 8).total > found("zero3", 8).total
+    assert found("zero3", 64).total < found("zero3", 8).total
+    assert found("fsdp", 8).total < found("ddp", 8).total
+    assert found("zero2", 8, "optimizer").total < found("zero2", 8).total
+    assert found("zero3", 8, "all").total < found("zero3", 8, "optimizer").total
+    assert found("zero2", 8, "optimizer").host > 12 * shape.parameters
+    assert found("ddp", 8).host == 0.0
+
+
+def test_experts_count_and_are_not_quantised() -> None:
+    config = {
+        **LLAMA2_7B, "model_type": "qwen3_moe", "num_experts": 128, "num_experts_per_tok": 8, "head_dim": 128,
+        "moe_intermediate_size": 768, "hidden_size": 2048, "num_hidden_layers": 48, "num_attention_heads": 32,
+        "num_key_value_heads": 4, "vocab_size": 151936,
+    }  # fmt: skip
+    shape = ModelShape.from_config(config)
+    assert shape.parameters == 30_532_122_624  # Qwen3-30B-A3B
+    assert shape.active_parameters == pytest.approx(3.3e9, rel=0.03)
+    assert estimate_memory(shape, Setup("qlora", 1, 512)).items["weights"] > 100e9
+    assert shape.lora_parameters(8) == 48 * 8 * sum(map(sum, shape.matrices.values()))

@@ -7,13 +7,18 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from doneness.core import say
+from doneness.curves.clustered import groups_of
 from doneness.curves.shares import mcnemar_p
 from doneness.probe.behaviours import MEASURES
+from doneness.probe.measure import Measure
+from doneness.probe.scoring import Scored
 from doneness.probe.suite import Probe
-from doneness.probe.table import Scores, _turning_point, build_table
+from doneness.probe.table import build_table
+from doneness.probe.turning import turning_points
 from doneness.runs.probes import Answer, load_table, save_table
 
 GRADED = [m for m in MEASURES if m.behaviour.better != "none" and m.binary]
@@ -24,30 +29,29 @@ def answers(step: int, right: int, n: int = 60, tokens: int = 10) -> list[Answer
     return [Answer(p.id, step, "right" if i < right else "else", tokens, 0.6, False) for i, p in enumerate(PROBES[:n])]
 
 
-def null_scores(generator: random.Random, questions: int = 48, checkpoints: int = 6) -> dict[int, Scores]:
+def null_scores(generator: np.random.Generator, measure: Measure, questions: int = 48, checkpoints: int = 6) -> Scored:
     """Every checkpoint answers as the same model would, each answer flipped with 20 %."""
-    truth = [generator.random() < 0.5 for _ in range(questions)]
-    return {
-        step: {f"q{i}": float(t != (generator.random() < 0.2)) for i, t in enumerate(truth)}
-        for step in range(checkpoints)
-    }
+    truth = generator.random(questions) < 0.5
+    values = np.where(generator.random((checkpoints, questions)) < 0.2, ~truth, truth).astype(float)
+    return Scored(measure, tuple(range(checkpoints)), values, groups_of([""] * questions))
 
 
 def test_turning_points_by_chance_are_rarer_than_one_table_in_twenty() -> None:
-    generator = random.Random(11)
+    generator = np.random.default_rng(11)
+    strict = [replace(m, behaviour=replace(m.behaviour, margin=0.0)) for m in GRADED[:4]]
     found = bare = 0
-    for _ in range(300):
-        table = [(m, null_scores(generator)) for m in GRADED]
-        found += any(_turning_point(m, s, of=len(table)) is not None for m, s in table)
-        bare += any(min(_last_p(s)) < 0.05 for _, s in table)
-    assert found / 300 <= 0.05
-    assert bare / 300 > 0.2  # what the correction is for
+    for _ in range(40):
+        table = [null_scores(generator, m) for m in strict]
+        found += any(turning_points(table).values())
+        bare += any(min(_last_p(s.values)) < 0.05 for s in table)
+    assert found / 40 <= 0.05
+    assert bare / 40 > 0.2  # what the correction is for
 
 
-def _last_p(scores: dict[int, Scores]) -> list[float]:
+def _last_p(scores: np.ndarray) -> list[float]:
     """p-values of the last checkpoint against each before it."""
-    *before, last = (list(s.values()) for s in scores.values())
-    return [mcnemar_p([v > 0.5 for v in last], [v > 0.5 for v in b]) for b in before]
+    *before, last = scores > 0.5
+    return [mcnemar_p(list(last), list(b)) for b in before]
 
 
 def test_a_planted_collapse_is_found_where_it_begins() -> None:
@@ -57,7 +61,12 @@ def test_a_planted_collapse_is_found_where_it_begins() -> None:
         step: [Answer(p.id, step, "right" if generator.random() < q else "else", 10, 0.6, False) for p in PROBES]
         for step, q in share.items()
     }
-    assert build_table(PROBES, rows).turning["knowledge"] == 32
+    turning = build_table(PROBES, rows).turning["knowledge"]
+    assert turning is not None
+    assert turning.step == 32
+    assert turning.low is not None
+    assert turning.low >= 24
+    assert turning.high == 32
 
 
 def test_every_cell_has_the_p_value_of_its_difference(tmp_path: Path) -> None:

@@ -39,7 +39,9 @@ def test_planted_differences_are_marked_for_what_they_are() -> None:
     assert mark("refusal_invented", 8) == "better"
     assert mark("refusal_invented", 16) == "better"
     assert mark("length", 8) == "same"
-    assert table.turning["knowledge"] == 16
+    turning = table.turning["knowledge"]
+    assert turning is not None
+    assert turning.step == 16
     assert table.turning["refusal_invented"] is None
 
 

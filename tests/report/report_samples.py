@@ -20,7 +20,7 @@ from doneness.core import (
     Where,
 )
 from doneness.runs import Checkpoint, Event, ExampleLosses, Run, Series
-from doneness.runs.probes import Answer, Behaviour, Cell, Choice, ProbeTable, Question
+from doneness.runs.probes import Answer, Behaviour, Cell, Choice, ProbeTable, Question, Turning
 
 EVALS = (0, 1, 2, 4, 8, 16, 32, 48, 64, 80, 96)
 PROBED = (0, 8, 16, 32, 48, 64, 96)
@@ -212,8 +212,8 @@ def table() -> ProbeTable:
             span = None if diff is None else (diff - 0.05, diff + 0.05)
             cells.append(Cell(name, step, value, (value - half, value + half), 40, mark, diff, span))
     questions = tuple(Question(f"q{i:02d}", BEHAVIOURS[i % 8][0], prompt(i), reference(i)) for i in range(48))
-    turning: dict[str, int | None] = {name: None for name, *_ in BEHAVIOURS}
-    turning |= {"refusal_invented": 48, "overconfidence": 64}
+    turning: dict[str, Turning | None] = {name: None for name, *_ in BEHAVIOURS}
+    turning |= {"refusal_invented": Turning(48, 32, 48, 16, 1.1, 1.05), "overconfidence": Turning(64)}
     behaviours = tuple(Behaviour(n, b, u, 5.0 if u == "tokens" else 0.05, g) for n, b, u, g in BEHAVIOURS)
     return ProbeTable(PROBED, behaviours, tuple(cells), questions, turning)
 

@@ -11,6 +11,7 @@ from rich.console import Console, RenderableType
 from doneness.core import speaking
 from doneness.report import build
 from doneness.report.braille import Canvas
+from doneness.report.tables import checkpoints
 from doneness.report.terminal import checkpoint_table, diagnosis_panel, probe_table, runs_table
 from doneness.runs import Run, Series
 
@@ -74,6 +75,15 @@ def test_the_checkpoint_table_has_numbers_with_half_intervals() -> None:
     text = printed(checkpoint_table(build(samples.full_run(), samples.full_diagnosis())))
     line = next(row for row in text.splitlines() if row.strip().startswith("64"))
     assert "1.099 ± 0.064" in line and "+0.041 ± 0.007" in line and "yes" in line
+
+
+def test_losses_are_headed_nats_only_where_they_are_known_to_be() -> None:
+    view = build(samples.full_run(), samples.full_diagnosis())
+    assert view.curve.per_token
+    logged = replace(view, curve=replace(view.curve, per_token=False))
+    for shown, said in ((view, True), (logged, False)):
+        assert ("Loss, nats" in printed(checkpoint_table(shown))) == said
+        assert ("From best, nats" in checkpoints(shown)) == said
 
 
 @pytest.mark.parametrize("width", [60, 100])

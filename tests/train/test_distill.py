@@ -18,7 +18,7 @@ from doneness.core import DataError, DonenessError, RecipeError, Status
 from doneness.data import Row, Turn
 from doneness.diagnose import diagnose
 from doneness.models import load_model, load_tokenizer
-from doneness.models.sample import Sampled, Sampling, sample_all
+from doneness.models.written import Sampled, Sampling, sample_all
 from doneness.runs import read
 from doneness.testing.tiny import make_tiny_model, write_rows
 from doneness.train.stages.divergence import divergence

@@ -104,6 +104,17 @@ def test_a_run_broken_off_in_its_second_epoch_goes_on_to_the_same_bits(make_grpo
         np.testing.assert_array_equal(one.series[name].value, other.series[name].value, err_msg=name)
 
 
+def test_rewards_that_never_say_anything_end_the_run_before_it_begins(make_grpo: Make, tmp_path: Path) -> None:
+    silent = "def silent(completions, **columns):\n    return [None] * len(completions)\n"
+    (tmp_path / "silent.py").write_text(silent, encoding="utf-8")
+    recipe = make_grpo("silent", f"rewards.use={tmp_path}/silent.py:silent")
+    with pytest.raises(DonenessError, match="silent gave no number for any of the 12 held-out answers"):
+        train_run(recipe, Quiet())
+    # What is left is a run that never began, and is told as that.
+    (run,) = read(Path(recipe.run.folder))
+    assert any("failed before its first step" in note for note in run.notes)
+
+
 @pytest.mark.parametrize("kind", ["qlora", "dora", "full"])
 def test_each_method_trains(make_grpo: Make, kind: str) -> None:
     if kind == "qlora":

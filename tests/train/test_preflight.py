@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from doneness.config import Recipe
 from doneness.core import RecipeError
 from doneness.train.preflight import preflight
+from doneness.train.preflight.step import _longest
 from doneness.workflows.train import ready, train_run
 from tests.train.conftest import Quiet
 from tests.train.test_stages import ROWS, written
@@ -241,3 +243,12 @@ def test_a_preference_that_does_not_begin_even(
     ready_ = ready(recipe, lambda line: None)
     monkeypatch.setattr(step, "_expected", lambda recipe: 0.2)
     assert "the first loss of dpo is 0.693 where it has to be 0.200" in flown(recipe, *ready_)[1]
+
+
+def test_kto_is_tried_with_two_rows_however_slow_the_machine(make_recipe: Make) -> None:
+    rows = [SimpleNamespace(ids=[1] * length) for length in range(2, 9)]
+    counts = {}
+    for stage in ("sft", "kto"):
+        recipe = make_recipe("slow", f"run.stage={stage}", "model.device=cpu", "optimizer.micro_batch=4")
+        counts[stage] = len(_longest(recipe, rows, pace=100.0))
+    assert counts == {"sft": 1, "kto": 2}

@@ -16,7 +16,7 @@ from doneness.core import DonenessError
 from doneness.data import PromptRow, Turn
 from doneness.models.prompts import EncodedPrompt
 from doneness.train.stages.matcher import Matcher
-from doneness.train.stages.rewards import Answers, rewards_of, scorers_of, summed
+from doneness.train.stages.rewards import Answers, Formatted, Scorer, exact, rewards_of, scorers_of, summed
 
 HOSTILE = ["", " ", "<think>", "</answer><answer>", "<answer>", "\\boxed{", "####", "\x00", "\ud800", "a" * 20_000]
 
@@ -97,6 +97,18 @@ def test_a_pattern_that_takes_too_long_is_no_match_and_the_next_answer_is_met() 
         assert again.overtime == 0
     finally:
         again.close()
+
+
+def test_answers_that_a_pattern_takes_too_long_for_are_counted() -> None:
+    form = Formatted("x*x*x*x*x*x*x*y")
+    assert form._matcher is not None
+    form._matcher._limit = 0.5
+    try:
+        assert form(answers("x" * 3_000, "xy")) == [0.0, 1.0]
+        assert Scorer("format", 1.0, form).overtime == 1
+        assert Scorer("exact", 1.0, exact).overtime == 0
+    finally:
+        form._matcher.close()
 
 
 @pytest.mark.parametrize(

@@ -131,3 +131,12 @@ def test_what_is_usual_for_random_weights(scratch: Make) -> None:
     recipe = build_recipe({"run": {"stage": "pretrain"}, "scratch": {"enabled": True}})
     assert (recipe.method.kind, recipe.optimizer.learning_rate, recipe.schedule.epochs) == ("full", 1e-3, 1.0)
     assert scratch().optimizer.learning_rate == 3e-3
+
+
+@pytest.mark.model
+def test_a_type_that_does_nothing_on_a_cpu_is_said(scratch: Make) -> None:
+    for dtype, said in (("bfloat16", True), ("float32", False), ("auto", False)):
+        told: list[Any] = []
+        loaded = load_base(scratch("typed", f"model.dtype={dtype}"), told.append)
+        assert ("models.scratch.float32" in [line.key for line in told]) == said
+        assert str(next(loaded.model.parameters()).dtype) == "torch.float32"

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from doneness.config import Recipe
-from doneness.core import DataError, DonenessError, RecipeError
+from doneness.core import DataError, RecipeError
 from doneness.runs import read
 from doneness.workflows.base import load_base
 from doneness.workflows.stage_rows import encode_stage_rows, read_stage_rows
@@ -229,10 +229,3 @@ def test_rows_of_another_stage_are_refused_in_one_line(make_stage: Make) -> None
     other = replace(recipe, data=replace(recipe.data, train=make_stage("pretrain").data.train, eval=""))
     with pytest.raises(DataError, match="chosen"):
         read_stage_rows(other)
-
-
-def test_a_plan_of_another_stage_is_refused_by_name(make_stage: Make) -> None:
-    from doneness.workflows.plan import plan_recipe
-
-    with pytest.raises(DonenessError, match="stage is dpo"):
-        plan_recipe(make_stage("dpo"))

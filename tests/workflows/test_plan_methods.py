@@ -50,5 +50,6 @@ def test_bits_and_layers_weigh_what_they_are() -> None:
     assert two.items["optimizer"] == 2 * one.items["optimizer"]
     assert two.items["weights"] == one.items["weights"]
     whole = SHAPE.vocab * SHAPE.hidden
-    kept = estimate_memory(SHAPE, Setup("lora", 1, 512, whole=whole))
-    assert kept.total - estimate_memory(SHAPE, Setup("lora", 1, 512)).total == (2 + 2 + 4) * whole
+    kept, none = (estimate_memory(SHAPE, Setup("lora", 1, 512, whole=n)).items for n in (whole, 0))
+    added = {name: kept[name] - none[name] for name in ("weights", "gradients", "optimizer")}
+    assert added == {"weights": 2 * whole, "gradients": 2 * whole, "optimizer": 4 * whole}

@@ -1,23 +1,16 @@
-"""How checks put a finding together: excerpts, row numbers, intervals, and the wording by status."""
+"""How checks put a finding together: row numbers, intervals, and the wording by status."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from doneness.core import Finding, Status, Where, say
+from doneness.curves.shares import wilson as wilson
 
 EXAMPLES = 5
 # A finding names rows for a person to open; beyond so many the number says it all.
 _MOST_ROWS = 200
-_EXCERPT = 160
-
-
-def excerpt(text: str) -> str:
-    """The start of a text on one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= _EXCERPT else line[: _EXCERPT - 1] + "…"
 
 
 def place(rows: Iterable[int]) -> Where | None:
@@ -70,14 +63,3 @@ def finding(
 def too_few(code: str, n: int, least: int) -> Finding:
     """UNSURE for want of rows."""
     return Finding(code, Status.UNSURE, say("audit.too_few", n=n, least=least), threshold=float(least), n=n)
-
-
-def wilson(count: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % Wilson interval of a share `count` / `n`.
-
-    Source: Wilson, JASA 22, 1927.
-    """
-    share, rest = count / n, z * z / n
-    half = z * math.sqrt(share * (1 - share) / n + rest / (4 * n))
-    low, high = (share + rest / 2 - half) / (1 + rest), (share + rest / 2 + half) / (1 + rest)
-    return (0.0 if count == 0 else max(0.0, low)), (1.0 if count == n else min(1.0, high))

@@ -11,10 +11,15 @@ from doneness.config.foreign import is_foreign, translate
 from doneness.core import Message
 
 _EVERYWHERE = {"--lang": 1, "--help": 0, "-h": 0}
-# Commands that take another tool's recipe, with the options that are ours and how many words follow each.
+# Commands that take another tool's recipe, or overrides, with the options that are ours and how many words follow each.
 OWN = {
     "train": {"--dry-run": 0, "--preflight": 0, **_EVERYWHERE},
-    "plan": {"--measure": 0, "--json": 0, **_EVERYWHERE},
+    "plan": {
+        **dict.fromkeys(("--measure", "--simulate", "--why", "--json"), 0),
+        **dict.fromkeys(("--model", "--method", "--rank", "--seq", "--rows", "--tokens", "--batch", "--micro"), 1),
+        **dict.fromkeys(("--epochs", "--gpu", "--gpus", "--parallel", "--offload", "--link", "--price", "--write"), 1),
+        **_EVERYWHERE,
+    },
     "sanity": {
         **dict.fromkeys(("--rows", "--epochs", "--ladder", "--seeds", "--by"), 1),
         **dict.fromkeys(("--parameters", "--tokens", "--loss", "--bytes-per-token"), 1),
@@ -22,6 +27,7 @@ OWN = {
         **_EVERYWHERE,
     },
     "preview": {"--model": 1, "--rows": 1, **_EVERYWHERE},
+    "align": {"--pairs": 1, "--out": 1, "--step": 1, **_EVERYWHERE},
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from doneness.core import Action, StopDecision, language, speaking, tr
 
+_OVERTIME = "overtime/"  # before the names of rewards whose pattern took too long, in an evaluation's metrics
 # Verdict words carry the meaning; the colour (Okabe–Ito) comes second.
 STYLE = {
     "learning": "#0072B2",
@@ -41,6 +43,7 @@ class LiveWatcher:
         self.first_stop: StopDecision | None = None
         self.rate: float | None = None
         self.note = ""
+        self._slow: set[str] = set()  # rewards whose pattern took too long, as said
         self._begun_at = (0.0, 0, 0)  # time, step, tokens at the first step seen
         self._live: Live | None = None
 
@@ -90,9 +93,18 @@ class LiveWatcher:
         self.decision = decision
         verdict = tr(f"report.verdict.{decision.verdict.value}") if decision else "-"
         self._say(tr("cli.live.evaluated", step=record["step"], total=self.total, loss=record["loss"], verdict=verdict))
+        self._say_overtime(record.get("metrics") or {})
         if decision and decision.action is not Action.CONTINUE and self.first_stop is None:
             self.first_stop = decision
             self.console.print(Text(decision.reason.text(), style=STYLE[decision.verdict.value]))
+
+    def _say_overtime(self, metrics: Mapping[str, float]) -> None:
+        """Say once that a pattern of a reward's takes too long for some answers."""
+        names = [name.removeprefix(_OVERTIME) for name in metrics if name.startswith(_OVERTIME)]
+        for name in (each for each in names if each not in self._slow):
+            self._slow.add(name)
+            count = int(metrics[_OVERTIME + name])
+            self.console.print(Text(tr("cli.live.overtime", name=name, count=count), style="yellow"))
 
     def _say(self, line: str) -> None:
         if self._live is None:

@@ -1,100 +1,112 @@
-"""doneness plan RECIPE: rows, tokens, steps, memory, time."""
+"""doneness plan [RECIPE]: will it fit, what does it take, and how should it be set."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
-
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from doneness.cli.console import console, print_json
 from doneness.cli.foreign import read_recipe, show
-from doneness.core import Status, tr
+from doneness.cli.plan_view import as_dict, plan_view, whole_view
+from doneness.core import DonenessError, tr
+from doneness.plan.setup import METHODS, OFFLOADS, SPREADS
 
 if TYPE_CHECKING:
-    from doneness.workflows.plan import Planned
+    from doneness.workflows.plan import Ask, Planned
 
-_GB = 1e9
+__all__ = ["add_arguments", "as_dict", "plan_view", "run"]
+
+_FLAGS = ("model", "method", "rank", "seq", "rows", "tokens", "batch", "micro", "epochs")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("recipe", help=tr("cli.plan.recipe"))
+    parser.add_argument("recipe", nargs="?", help=tr("cli.plan.recipe"))
     parser.add_argument("overrides", nargs="*", metavar="section.key=value", help=tr("cli.overrides"))
+    flags = parser.add_argument_group(tr("cli.plan.flags"))
+    flags.add_argument("--model", metavar="8b", help=tr("cli.plan.model"))
+    flags.add_argument("--method", choices=METHODS, help=tr("cli.plan.method"))
+    for name, kind in (("rank", int), ("seq", int), ("rows", int), ("tokens", int), ("batch", int), ("micro", int),
+                       ("epochs", float)):  # fmt: skip
+        flags.add_argument(f"--{name}", type=kind, metavar="N", help=tr(f"cli.plan.flag_{name}"))
+    cards = parser.add_argument_group(tr("cli.plan.cards"))
+    cards.add_argument("--gpu", metavar="80GB", default="", help=tr("cli.plan.gpu"))
+    cards.add_argument("--gpus", type=int, default=1, metavar="N", help=tr("cli.plan.gpus"))
+    cards.add_argument("--parallel", choices=SPREADS, default="ddp", help=tr("cli.plan.parallel"))
+    cards.add_argument("--offload", choices=OFFLOADS, default="none", help=tr("cli.plan.offload"))
+    cards.add_argument("--link", choices=("nvlink", "pcie"), default="nvlink", help=tr("cli.plan.link"))
+    cards.add_argument("--price", type=float, default=0.0, metavar="2.5", help=tr("cli.plan.price"))
+    parser.add_argument("--simulate", action="store_true", help=tr("cli.plan.simulate"))
     parser.add_argument("--measure", action="store_true", help=tr("cli.plan.measure"))
+    parser.add_argument("--why", action="store_true", help=tr("cli.plan.why"))
+    parser.add_argument("--write", metavar="FILE", help=tr("cli.plan.write"))
     parser.add_argument("--json", action="store_true", help=tr("cli.audit.json"))
 
 
 def run(options: argparse.Namespace) -> int:
     """Plan and show."""
-    from doneness.workflows.plan import plan_recipe
+    from doneness.workflows.plan_more import more_of
 
-    recipe, lines = read_recipe([options.recipe, *options.overrides])
-    show(lines)
-    planned = plan_recipe(recipe, options.measure)
+    planned = _planned(options)
+    more = more_of(planned, options.price, options.link)
+    if options.write:
+        _write(planned, Path(options.write))
     if options.json:
-        print_json(json.dumps(as_dict(planned), ensure_ascii=False, indent=2) + "\n")
+        print_json(json.dumps(as_dict(planned, more), ensure_ascii=False, indent=2) + "\n")
     else:
-        console().print(plan_view(planned))
+        console().print(whole_view(planned, more, options.why))
     return 0
 
 
-def as_dict(planned: Planned) -> dict[str, object]:
-    """A JSON form; memory in bytes, time in seconds."""
-    return {
-        "budget": asdict(planned.budget),
-        "eval_rows": planned.eval_rows,
-        "eval_tokens": planned.eval_tokens,
-        "evaluations": list(planned.looks),
-        "memory": asdict(planned.memory) if planned.memory else None,
-        "tokens_per_second": planned.rate._asdict() if planned.rate else None,
-        "seconds": planned.duration._asdict() if planned.duration else None,
-        "advice": [finding.to_dict() for finding in planned.advice],
-    }
+def _planned(options: argparse.Namespace) -> Planned:
+    from doneness.workflows.plan import plan_recipe
+    from doneness.workflows.plan_flags import Flags, plan_flags
+
+    given = {name: getattr(options, name) for name in _FLAGS if getattr(options, name) is not None}
+    ask = _ask(options)
+    if options.recipe is not None and "=" in options.recipe and not Path(options.recipe).exists() and given:
+        options.overrides, options.recipe = [options.recipe, *options.overrides], None
+    if options.recipe is None:
+        if not given:
+            raise DonenessError(tr("cli.plan.nothing"))
+        if options.measure:
+            raise DonenessError(tr("cli.plan.measure_recipe"))
+        return plan_flags(Flags(**given, overrides=tuple(options.overrides)), ask)
+    if given:
+        raise DonenessError(tr("cli.plan.both", flags=", ".join(f"--{name}" for name in given)))
+    recipe, lines = read_recipe([options.recipe, *options.overrides])
+    show(lines)
+    return plan_recipe(recipe, ask=ask)
 
 
-def plan_view(planned: Planned) -> RenderableType:
-    """The plan as a table, then what is unusual about it."""
-    found = planned.budget
-    table = Table.grid(padding=(0, 3))
-    table.add_row(tr("cli.plan.rows"), tr("cli.plan.rows_text", rows=found.rows, eval=planned.eval_rows))
-    table.add_row(
-        tr("cli.plan.tokens"),
-        tr(
-            "cli.plan.tokens_text",
-            tokens=found.total_tokens,
-            targets=found.total_target_tokens,
-            padding=found.padding_share,
-            truncated=found.truncated,
-        ),
-    )
-    table.add_row(
-        tr("cli.plan.steps"),
-        tr("cli.plan.steps_text", steps=found.steps, each=found.steps_per_epoch, epochs=found.epochs),
-    )
-    table.add_row(tr("cli.plan.looks"), ", ".join(str(s) for s in (0, *planned.looks)) if planned.looks else "-")
-    if planned.memory:
-        parts = ", ".join(
-            f"{tr(f'cli.plan.item.{name}')} {size / _GB:.2f}" for name, size in planned.memory.items.items() if size
-        )
-        low, high = planned.memory.low / _GB, planned.memory.high / _GB
-        total = planned.memory.total / _GB
-        table.add_row(tr("cli.plan.memory"), tr("cli.plan.memory_text", total=total, low=low, high=high, parts=parts))
-        table.add_row(tr("cli.plan.trainable"), f"{planned.memory.trainable:,}")
-    if planned.duration and planned.rate:
-        minutes = [part / 60 for part in planned.duration]
-        text = tr("cli.plan.time_text", mid=minutes[0], low=minutes[1], high=minutes[2], rate=planned.rate.mid)
-        table.add_row(tr("cli.plan.time"), text)
-    return Group(table, *(Text(line.text()) for line in planned.lines), *_advice(planned))
+def _ask(options: argparse.Namespace) -> Ask:
+    from doneness.plan import Spread
+    from doneness.plan.fit import card_bytes
+    from doneness.workflows.plan import Ask
+    from doneness.workflows.plan_setup import Place
+
+    if options.gpus < 1 or options.price < 0:
+        raise DonenessError(tr("cli.plan.few", gpus=options.gpus, price=options.price))
+    if options.gpu:
+        card_bytes(options.gpu)
+    # Without a recipe nothing says where it will run: on a card, then.
+    card = options.gpu or ("80GB" if options.recipe is None else "")
+    spread = Spread(options.parallel, options.gpus, options.offload)
+    return Ask(options.measure, options.simulate, Place(card, spread))
 
 
-def _advice(planned: Planned) -> list[RenderableType]:
-    """Only what deserves a second look; the rest is in --json."""
-    from doneness.report.terminal import findings_table
+def _write(planned: Planned, place: Path) -> None:
+    """The recipe with advised values in the place of those that were warned of."""
+    from doneness.config import dump_recipe
+    from doneness.core import disk_faults
+    from doneness.runs.atomic import write_text
+    from doneness.workflows.plan_advised import advised
 
-    unusual = tuple(f for f in planned.advice if f.status not in (Status.PASS, Status.SKIPPED))
-    return ["", findings_table(unusual)] if unusual else []
+    if place.exists():
+        raise DonenessError(tr("cli.plan.exists", path=str(place)))
+    with disk_faults(place):
+        write_text(place, dump_recipe(advised(planned)))
+    print(tr("cli.plan.written", path=str(place)), file=sys.stderr)

@@ -16,7 +16,7 @@ import tomli_w
 from doneness.config import explore, methods, scratch, stages
 from doneness.config.aliases import our_name
 from doneness.config.gain import parse_gain
-from doneness.config.places import moved, place_of
+from doneness.config.places import moved, place_of, suites_moved
 from doneness.config.rewards import beside
 from doneness.config.schema import Recipe, StoppingSection
 from doneness.config.target import parse_target
@@ -30,7 +30,6 @@ _PATHS = {
     ("data", "train"),
     ("data", "eval"),
     ("distill", "teacher"),
-    ("probes", "suite"),
     ("report", "data_card"),
 }
 _LARGEST = 10**12  # beyond, a whole number is a slip of the finger, and sums of it overflow
@@ -144,8 +143,10 @@ def _put(
         return
     if (section, key) in _PATHS and value and base is not None:
         value = _resolve(value, base)
-    if name == "rewards.use" and base is not None:
+    if name in ("rewards.use", "probes.behaviours") and base is not None:
         value = tuple(beside(text, base) for text in value)
+    if name == "probes.suite" and value and base is not None:
+        value = suites_moved(value, lambda path: _resolve(path, base))
     values[section][key] = value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -18,6 +19,18 @@ def moved(text: str, path: str) -> str:
     """The same name of data with another path before "#"."""
     _, names = place_of(text)
     return f"{path}#{names}" if names else path
+
+
+def suites_moved(text: str, change: Callable[[str], str]) -> str:
+    """The same names of probe suites with each path changed: "general,mine.jsonl,medqa:items.jsonl"."""
+    if _exists(text):
+        return change(text)
+    parts = []
+    for part in (each.strip() for each in text.split(",")):
+        kind, colon, path = part.partition(":")
+        known = bool(colon) and kind.isidentifier() and len(kind) > 1
+        parts.append(f"{kind}:{change(path)}" if known else change(part))
+    return ",".join(parts)
 
 
 def _exists(text: str) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from doneness.config.sections import DistillSection, GrpoSection, RewardsSection
 
+TOOL_FORMATS = ("template", "default", "glm4", "llama3", "mistral", "qwen")
 STAGES = ("pretrain", "sft", "dpo", "orpo", "kto", "reward", "grpo", "distill")
 
 
@@ -48,7 +49,8 @@ class ModelSection:
     trust_remote_code: bool = False
     """Run code that the model's folder or the hub brings along."""
     template: str = ""
-    """Chat template by LLaMA-Factory's name (llama3, qwen, chatml, alpaca …); empty takes the tokenizer's own."""
+    """Chat template by LLaMA-Factory's name (llama3, qwen, chatml, alpaca …), or by MedicalGPT's (medicalgpt-vicuna);
+    empty takes the tokenizer's own."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,9 @@ class DataSection:
     """Use this many evaluation rows; 0 means all."""
     system: str = ""
     """System message put before rows that have none; empty leaves it to the chat template."""
+    tool_format: str = field(default="template", metadata={"choices": TOOL_FORMATS})
+    """How the tools of a row, calls of them and their results are written: by the chat template, or as text in the
+    format that MedicalGPT's --tool_format names."""
 
 
 @dataclass(frozen=True)
@@ -311,7 +316,14 @@ class ProbesSection:
     """What every checkpoint is asked."""
 
     suite: str = ""
-    """JSONL file of probe questions; empty asks none."""
+    """What to ask: a built-in suite by its name (general, medical, safety), a TOML or JSONL file of questions, or a
+    file of a public set; several by commas. Empty asks none."""
+    behaviours: tuple[str, ...] = ()
+    """Behaviours of your own, "mine.py:Polite": a class with name, better, unit, margin, guard and
+    score(probe, answer). A list, or by commas."""
+    share: float = field(default=0.05, metadata={"low": 0.0, "high": 0.5})
+    """Share of the training time spent on asking a few of these questions after each evaluation, so that stopping sees
+    behaviour beside loss; 0 asks only once training is over."""
     questions: int = field(default=0, metadata={"low": 0})
     """Ask this many, behaviours in proportion; 0 means all."""
     checkpoints: int = field(default=6, metadata={"low": 1})

@@ -73,6 +73,8 @@ class DistillSection:
     """logits: both sides' logits are divided by it."""
     on_policy: float = field(default=0.5, metadata={"low": 0.0, "high": 1.0})
     """logits: share of the steps in which the student's own answers, sampled then, take the place of the rows'."""
+    own_temperature: float = field(default=1.0, metadata={"low": 0.0, "above": True, "high": 100.0})
+    """logits: temperature that the student's own answers are sampled at."""
     answer_weight: float = field(default=0.0, metadata={"low": 0.0})
     """logits: weight of the answers' own loss beside the divergence."""
     hidden_weight: float = field(default=1.0, metadata={"low": 0.0, "above": True})

@@ -25,7 +25,7 @@ _FULL = 0.1
 _ABSENT = ("ppo", "rloo", "reinforce")  # other ways to learn from rewards
 # Of [distill], what each kind alone looks at.
 _OF_KIND = {
-    "logits": ("beta", "temperature", "on_policy", "answer_weight"),
+    "logits": ("beta", "temperature", "on_policy", "own_temperature", "answer_weight"),
     "hidden": ("hidden_weight", "layers"),
     "text": ("sampling",),
 }
@@ -60,6 +60,8 @@ def faults(recipe: Recipe) -> list[str]:
             found.append(tr("config.dpo_only", keys=", ".join(keys), stage=stage))
     if stage == "kto" and recipe.data.group_by_length:
         found.append(tr("config.kto_order"))
+    if stage == "kto" and recipe.optimizer.micro_batch < 2:
+        found.append(tr("config.kto_micro", batch=recipe.optimizer.batch_size))
     if stage not in ("sft", "distill") and recipe.evaluation.spans:
         found.append(tr("config.spans_without", stage=stage))
     if stage != "sft" and recipe.probes.suite and stage == "reward":

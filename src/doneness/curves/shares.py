@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist, fmean, stdev
+from statistics import NormalDist, fmean
+
+import numpy as np
+from numpy.typing import NDArray
 
 from doneness.curves.student import t_cdf, t_quantile
 
@@ -18,7 +21,7 @@ _ALIKE = 1e-9  # a spread below this, relative to the scale, is rounding
 _ROUNDING = 1e-12
 
 
-def wilson(hits: float, n: int, level: float = 0.95) -> Interval:
+def wilson(hits: float, n: float, level: float = 0.95) -> Interval:
     """Wilson's score interval of a share; (0, 1) without data.
 
     Source: Wilson, 1927; never of zero width, right at the ends where the usual formula fails.
@@ -49,7 +52,7 @@ def mean_interval(values: Sequence[float], level: float = 0.95, scale: float = 1
     if n < 2:
         return -math.inf, math.inf
     middle = fmean(values)
-    half = t_quantile(0.5 + level / 2, n - 1) * _standard_error(values, level, scale)
+    half = t_quantile(0.5 + level / 2, n - 1) * standard_error(values, level, scale)
     return tidy(middle - half), tidy(middle + half)
 
 
@@ -67,7 +70,7 @@ def paired_t_p(differences: Sequence[float], scale: float = 1.0) -> float:
     n = len(differences)
     if n < 2:
         return 1.0
-    t = abs(tidy(fmean(differences))) / _standard_error(differences, 0.95, scale)
+    t = abs(tidy(fmean(differences))) / standard_error(differences, 0.95, scale)
     return min(1.0, 2.0 * t_cdf(-t, n - 1))
 
 
@@ -108,11 +111,11 @@ def tidy(value: float) -> float:
     return 0.0 if abs(value) < _ROUNDING else value
 
 
-def _standard_error(values: Sequence[float], level: float, scale: float) -> float:
-    """Of the mean, for two values or more; by the rule of three where they are all alike."""
+def standard_error(values: Sequence[float] | NDArray[np.float64], level: float, scale: float) -> float:
+    """Standard error of the mean, for two values or more; by the rule of three where they are all alike."""
     n = len(values)
-    spread = stdev(values)
-    if spread > _ALIKE * max(scale, abs(fmean(values))):
+    spread = float(np.std(values, ddof=1))
+    if spread > _ALIKE * max(scale, abs(float(np.mean(values)))):
         return spread / math.sqrt(n)
     three = _RULE_OF_THREE if level == 0.95 else -math.log(1.0 - level)
     return three / n * scale / t_quantile(0.5 + level / 2, n - 1)
@@ -130,7 +133,12 @@ def paired_share_difference(now: Sequence[bool], before: Sequence[bool], level: 
     both = sum(1 for x, y in zip(now, before, strict=True) if x and y)
     only_now = sum(1 for x, y in zip(now, before, strict=True) if x and not y)
     only_before = sum(1 for x, y in zip(now, before, strict=True) if y and not x)
-    neither = n - both - only_now - only_before
+    return newcombe(both, only_now, only_before, n - both - only_now - only_before, level)
+
+
+def newcombe(both: float, only_now: float, only_before: float, neither: float, level: float = 0.95) -> Interval:
+    """The interval of `paired_share_difference` from how many items are right in both, one or neither."""
+    n = both + only_now + only_before + neither
     p1, p2 = (both + only_now) / n, (both + only_before) / n
     (l1, u1), (l2, u2) = wilson(both + only_now, n, level), wilson(both + only_before, n, level)
     phi = _phi(both, only_now, only_before, neither)
@@ -140,7 +148,7 @@ def paired_share_difference(now: Sequence[bool], before: Sequence[bool], level: 
     return tidy(difference - math.sqrt(max(0.0, low))), tidy(difference + math.sqrt(max(0.0, high)))
 
 
-def _phi(a: int, b: int, c: int, d: int) -> float:
+def _phi(a: float, b: float, c: float, d: float) -> float:
     """Correlation of the two answers, continuity-corrected as Newcombe does."""
     product = (a + b) * (c + d) * (a + c) * (b + d)
     if product == 0:

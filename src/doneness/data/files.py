@@ -56,8 +56,8 @@ def items_of(path: Path, plain: bool = False) -> Iterator[Item]:
         raise DataError(tr("data.missing", path=str(path)))
     found = False
     try:
-        with _open(path) as handle:
-            for line, item in _reader(path, handle, plain)(path, handle):
+        with opened(path) as handle:
+            for line, item in reader_of(path, handle, plain)(path, handle):
                 found = True
                 if not isinstance(item, dict):
                     what = say("data.not_object", type=type(item).__name__)
@@ -69,11 +69,13 @@ def items_of(path: Path, plain: bool = False) -> Iterator[Item]:
         raise DataError(tr("data.empty", path=str(path)))
 
 
-def _open(path: Path) -> Any:
+def opened(path: Path) -> Any:
+    """The file as bytes, unpacked."""
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
 
 
-def _reader(path: Path, handle: Any, plain: bool) -> Callable[[Path, Any], Iterator[tuple[int, Any]]]:
+def reader_of(path: Path, handle: Any, plain: bool) -> Callable[[Path, Any], Iterator[tuple[int, Any]]]:
+    """What reads the rows of an open file: by its ending, and by how it begins."""
     kind = ending(path)
     if kind == ".parquet":
         return _parquet
@@ -83,7 +85,7 @@ def _reader(path: Path, handle: Any, plain: bool) -> Callable[[Path, Any], Itera
     head = handle.peek(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     if kind == ".txt" and (plain or head not in (b"[", b"{")):
         return _texts
-    return _array if head == b"[" else _lines
+    return array_of if head == b"[" else lines_of
 
 
 def _refuse_binary(path: Path, head: bytes) -> None:
@@ -102,14 +104,16 @@ def _texts(path: Path, handle: Iterable[bytes]) -> Iterator[tuple[int, Any]]:
             yield line, {TEXT: text}
 
 
-def _lines(path: Path, handle: Iterable[bytes]) -> Iterator[tuple[int, Any]]:
+def lines_of(path: Path, handle: Iterable[bytes]) -> Iterator[tuple[int, Any]]:
+    """Each line that is not blank, as JSON."""
     for line, raw in enumerate(handle, start=1):
         if raw.strip(b"\xef\xbb\xbf \t\r\n" if line == 1 else None):
-            yield line, _parse(path, raw, line)
+            yield line, parsed(path, raw, line)
 
 
-def _array(path: Path, handle: Any) -> Iterator[tuple[int, Any]]:
-    items = _parse(path, handle.read(), 1)
+def array_of(path: Path, handle: Any) -> Iterator[tuple[int, Any]]:
+    """The values of one JSON array."""
+    items = parsed(path, handle.read(), 1)
     yield from enumerate(items if isinstance(items, list) else [items], start=1)
 
 
@@ -162,7 +166,7 @@ def _decoded(path: Path, raw: bytes, line: int) -> str:
         raise DataError(tr("data.not_utf8", path=str(path), line=line, byte=raw[error.start])) from None
 
 
-def _parse(path: Path, raw: bytes, line: int) -> Any:
+def parsed(path: Path, raw: bytes, line: int) -> Any:
     """The JSON value in `raw`, which starts at `line` of the file."""
     text = _decoded(path, raw, line)
     try:

@@ -22,6 +22,7 @@ _CLUSTERS = (
     "question_id",
 )  # fmt: skip
 _SOURCES = ("source", "dataset", "category")
+_MARKING = frozenset(("id", "kind", "topic", *_LABELS, *_CLUSTERS, *_SOURCES))
 _LONGEST = 80  # characters of a name
 
 
@@ -88,7 +89,7 @@ def gather(
                 continue
             except Fault as fault:
                 raise DataError(tr("data.row", path=source.path, line=line, what=fault.message)) from None
-            kept.append((_marks(told, line, source.name if len(sources) > 1 else None), what))
+            kept.append((marks_of(told, line, source.name if len(sources) > 1 else None), what))
             places.append(offset + line)
         offset += line
     if blank and reading.on_empty == "refuse":
@@ -98,7 +99,10 @@ def gather(
     return Gathered(tuple(kept), skipped, _name(kept, places, sources))
 
 
-def _marks(item: Mapping[str, Any], line: int, source: str | None) -> Marks:
+def marks_of(item: Mapping[str, Any], line: int, source: str | None) -> Marks:
+    """What an object says about itself."""
+    if _MARKING.isdisjoint(item):
+        return Marks(None, line, None, None, None, None, source)
     return Marks(
         _text(item.get("id")),
         line,

@@ -29,11 +29,11 @@ __all__ = ["near_pairs", "normalise", "shingles", "similarity"]
 THRESHOLD = 0.8
 # Words, a CJK character counting for two thirds of one. Between the two lengths both measures apply,
 # so that no pair falls between them.
-_SHORT = 24.0
-_LONG = 14.0
-_CJK_WORD = 2 / 3
-_CRITICAL = 3.0
-_SWAPPED = 1.5
+SHORT = 24.0
+LONG = 14.0
+CJK_WORD = 2 / 3
+CRITICAL_WEIGHT = 3.0
+SWAPPED_WEIGHT = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +113,10 @@ def _groups(texts: Iterable[str]) -> tuple[dict[str, int], dict[int, list[int]]]
 
 def _features(normal: str) -> _Text:
     parts = tokens(normal)
-    length = sum(_CJK_WORD if is_cjk(part) else 1.0 for part in parts)
+    length = sum(CJK_WORD if is_cjk(part) else 1.0 for part in parts)
     return _Text(
-        content(normal) if length <= _SHORT else {},
-        dict.fromkeys(_shingles(parts), 1.0) if length >= _LONG else {},
+        content(normal) if length <= SHORT else {},
+        dict.fromkeys(_shingles(parts), 1.0) if length >= LONG else {},
     )
 
 
@@ -136,8 +136,10 @@ def _content_likeness(a: Mapping[str, float], b: Mapping[str, float]) -> float:
     only_b = {feature: weight for feature, weight in b.items() if feature not in a}
     shared = sum(a.values()) - sum(only_a.values())
     # An added word may be a flourish; one word in the place of another is mostly another subject.
-    swapped = _SWAPPED if max(only_a.values(), default=0) >= 1 <= max(only_b.values(), default=0) else 1.0
-    differs = sum(weight * (_CRITICAL if critical(word) else swapped) for word, weight in (only_a | only_b).items())
+    swapped = SWAPPED_WEIGHT if max(only_a.values(), default=0) >= 1 <= max(only_b.values(), default=0) else 1.0
+    differs = sum(
+        weight * (CRITICAL_WEIGHT if critical(word) else swapped) for word, weight in (only_a | only_b).items()
+    )
     return shared / (shared + differs)
 
 

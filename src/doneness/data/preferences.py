@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar
 
 from doneness.core import DataError, say, tr
 from doneness.data.gather import gather
+from doneness.data.marks import Marked
 from doneness.data.rows import Row, Turn, as_turns
 from doneness.data.said import Blank, Fault, Said, message, messages, string, tools_of
 from doneness.data.shapes import asked, listed, prompted, refuse_media, turns_of, with_system
@@ -32,7 +33,7 @@ _YES, _NO = ("true", "1", "yes", "desirable"), ("false", "0", "no", "undesirable
 
 
 @dataclass(frozen=True, slots=True)
-class PreferenceRow:
+class PreferenceRow(Marked):
     """Two answers to the same question; see `Row` for what is not said here.
 
     Attributes:
@@ -45,12 +46,6 @@ class PreferenceRow:
     chosen: tuple[Turn, ...]
     rejected: tuple[Turn, ...]
     line: int
-    kind: str | None = None
-    source: str | None = None
-    topic: str | None = None
-    label: str | None = None
-    cluster: str | None = None
-    tools: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def prompt(self) -> str:
@@ -68,8 +63,7 @@ class PreferenceRow:
         return self._side(self.chosen), self._side(self.rejected)
 
     def _side(self, answer: tuple[Turn, ...]) -> Row:
-        marks = (self.kind, self.source, self.topic, self.label, self.cluster)
-        return Row(self.id, self.turns + answer, self.line, *marks, self.tools)
+        return Row(self.id, self.turns + answer, self.line, **self.marks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +108,7 @@ def read_preferences(path: str | Path, reading: Reading | None = None) -> Kept[P
         DataError: a file cannot be read, or a row is no pair: no question, an answer that is empty, twice the same
             answer.
     """
-    found = gather(path, _pair, reading or Reading())
+    found = gather(path, pair_of, reading or Reading())
     rows = tuple(
         PreferenceRow(turns=turns, chosen=chosen, rejected=rejected, tools=tools, **marks)
         for marks, (turns, chosen, rejected, tools) in found.named
@@ -128,7 +122,7 @@ def read_kto(path: str | Path, reading: Reading | None = None) -> Kept[KtoRow]:
     Raises:
         DataError: a file cannot be read, a row lacks its question, answer or verdict, or all verdicts are the same.
     """
-    found = gather(path, _judged, reading or Reading())
+    found = gather(path, judged_of, reading or Reading())
     rows = []
     for marks, (said, tools, good) in found.named:
         # The verdict is no label in the sense of a span.
@@ -142,7 +136,12 @@ def read_kto(path: str | Path, reading: Reading | None = None) -> Kept[KtoRow]:
 _Pair = tuple[tuple[Turn, ...], tuple[Turn, ...], tuple[Turn, ...], tuple[Mapping[str, Any], ...]]
 
 
-def _pair(item: Mapping[str, Any]) -> _Pair:
+def pair_of(item: Mapping[str, Any]) -> _Pair:
+    """What was said, the chosen answer, the rejected one, and the tools of one object.
+
+    Raises:
+        Fault: it is no pair.
+    """
     refuse_media(item)
     before, chosen, rejected = _sides(item)
     for name, answer in (("chosen", chosen), ("rejected", rejected)):
@@ -231,7 +230,12 @@ def _alike_texts(one: str, other: str) -> tuple[list[Said], list[Said], list[Sai
     return before, [Said("assistant", one[len(head) :].strip())], [Said("assistant", other[len(head) :].strip())]
 
 
-def _judged(item: Mapping[str, Any]) -> tuple[tuple[Said, ...], tuple[Mapping[str, Any], ...], bool]:
+def judged_of(item: Mapping[str, Any]) -> tuple[tuple[Said, ...], tuple[Mapping[str, Any], ...], bool]:
+    """What was said, the tools, and whether the answer is a good one.
+
+    Raises:
+        Fault: there is no verdict, or no conversation.
+    """
     told = item.get("kto_tag", item.get("label"))
     word = str(told).strip().lower()
     if word not in (*_YES, *_NO):

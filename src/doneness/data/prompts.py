@@ -19,6 +19,7 @@ from typing import Any
 
 from doneness.core import say
 from doneness.data.gather import gather
+from doneness.data.marks import Marked
 from doneness.data.preferences import Kept
 from doneness.data.rows import Row, Turn, as_turns
 from doneness.data.said import Blank, Fault, Said, messages, string, tools_of
@@ -29,7 +30,7 @@ _REFERENCES = ("answer", "solution", "completion", "output")
 
 
 @dataclass(frozen=True, slots=True)
-class PromptRow:
+class PromptRow(Marked):
     """A question; see `Row` for what is not said here.
 
     Attributes:
@@ -42,18 +43,11 @@ class PromptRow:
     turns: tuple[Turn, ...]
     reference: str | None
     line: int
-    kind: str | None = None
-    source: str | None = None
-    topic: str | None = None
-    label: str | None = None
-    cluster: str | None = None
-    tools: tuple[Mapping[str, Any], ...] = ()
     columns: Mapping[str, Any] = field(default_factory=dict)
 
     def answered(self, answer: str) -> Row:
         """The conversation with this answer."""
-        marks = (self.kind, self.source, self.topic, self.label, self.cluster)
-        return Row(self.id, (*self.turns, Turn("assistant", answer)), self.line, *marks, self.tools)
+        return Row(self.id, (*self.turns, Turn("assistant", answer)), self.line, **self.marks)
 
     @property
     def face(self) -> Row:
@@ -72,7 +66,7 @@ def read_prompts(path: str | Path, reading: Reading | None = None, referenced: b
     Raises:
         DataError: a file cannot be read, or a row has no question, or no reference where it needs one.
     """
-    found = gather(path, lambda item: _prompt(item, referenced), reading or Reading())
+    found = gather(path, lambda item: prompt_of(item, referenced), reading or Reading())
     rows = tuple(
         PromptRow(turns=turns, reference=reference, tools=tools, columns=item, **marks)
         for marks, (turns, reference, tools, item) in found.named
@@ -83,7 +77,12 @@ def read_prompts(path: str | Path, reading: Reading | None = None, referenced: b
 _Prompt = tuple[tuple[Turn, ...], str | None, tuple[Mapping[str, Any], ...], Mapping[str, Any]]
 
 
-def _prompt(item: Mapping[str, Any], referenced: bool) -> _Prompt:
+def prompt_of(item: Mapping[str, Any], referenced: bool) -> _Prompt:
+    """What was said up to the question, the reference answer where there is one, the tools, and the object itself.
+
+    Raises:
+        Fault: there is no question.
+    """
     refuse_media(item)
     said = with_system(item, _said(item))
     reference = None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from doneness.data.gather import gather
+from doneness.data.marks import Marked
 from doneness.data.said import Said, tools_of
 from doneness.data.shapes import turns_of
 from doneness.data.sources import Reading
@@ -31,32 +32,18 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One example; the last turn is the assistant's answer.
+class Row(Marked):
+    """One example; the last turn is the assistant's answer. Its marks are those of `Marked`.
 
     Attributes:
         id: unique within its file.
         turns: the conversation.
         line: line in a JSONL file, or place in a JSON array; both from 1.
-        kind: what sort of example it is ("fact", "unknowable", "emergency", …), where the row says.
-        source: the data set it is read from, where there are several; else where its content comes from, where the
-            row says ("source", "dataset" or "category").
-        topic: what it is about, where the row says.
-        label: the label as the row itself names it ("label" or "final_decision").
-        cluster: the conversation, document or question it belongs to, where the row says; rows of one are not
-            independent.
-        tools: what the assistant may call, in OpenAI's form.
     """
 
     id: str
     turns: tuple[Turn, ...]
     line: int
-    kind: str | None = None
-    source: str | None = None
-    topic: str | None = None
-    label: str | None = None
-    cluster: str | None = None
-    tools: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def answer(self) -> str:
@@ -112,7 +99,7 @@ def read_rows(path: str | Path, on_empty: Literal["refuse", "skip"] = "refuse", 
         DataError: a file is missing, empty, not UTF-8 or not what its ending says, a row has a shape that is not
             known, or a row lacks its question or answer and is not to be skipped.
     """
-    found = gather(path, _said, reading or Reading(on_empty))
+    found = gather(path, said_of, reading or Reading(on_empty))
     rows = tuple(Row(turns=as_turns(said), tools=tools, **marks) for marks, (said, tools) in found.named)
     return Rows(Path(path), rows, found.skipped, found.renamed)
 
@@ -122,5 +109,10 @@ def as_turns(said: Iterable[Said]) -> tuple[Turn, ...]:
     return tuple(Turn(*each) for each in said)
 
 
-def _said(item: Mapping[str, Any]) -> tuple[tuple[Said, ...], tuple[Mapping[str, Any], ...]]:
+def said_of(item: Mapping[str, Any]) -> tuple[tuple[Said, ...], tuple[Mapping[str, Any], ...]]:
+    """The conversation and the tools in one object.
+
+    Raises:
+        Fault: it holds no conversation that ends with an answer.
+    """
     return turns_of(item), tools_of(item)

@@ -115,7 +115,8 @@ def string(value: Any, field: str) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise Fault(say("data.not_text", field=field, type=type(value).__name__))
     # A lone surrogate cannot be written or tokenised; U+FFFD keeps the damage visible to the audit.
-    return str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = str(value)
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def tools_of(item: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

@@ -16,6 +16,7 @@ from doneness.core.extras import optional
 from doneness.data.columns import parse_columns, renamed
 from doneness.data.files import Item, ending, is_data, items_of
 from doneness.data.registry import NAME, Entry, converted, read_registry
+from doneness.data.tool_formats import TEMPLATE, in_text
 
 Convert = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -29,12 +30,14 @@ class Reading:
         columns: our names of columns and theirs, "ours=theirs".
         first: of each source the first so many rows; 0 all.
         seed: of the draw where a registry asks for a part of a data set.
+        tools: how tools are written, see `tool_formats`; "template" leaves them to the chat template.
     """
 
     on_empty: str = "refuse"
     columns: tuple[str, ...] = ()
     first: int = 0
     seed: int = 0
+    tools: str = TEMPLATE
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def sources_of(path: str | Path, reading: Reading, plain: bool = False) -> tuple
         return tuple(_registered(entry, reading, plain) for entry in read_registry(Path(place), names))
 
     def convert(item: Mapping[str, Any]) -> Mapping[str, Any]:
-        return renamed(item, columns)
+        return in_text(renamed(item, columns), reading.tools)
 
     files = _files(Path(place))
     return tuple(_of_file(file, _label(file, Path(place)), convert, reading, plain) for file in files)
@@ -107,7 +110,7 @@ def _label(file: Path, place: Path) -> str:
 
 def _registered(entry: Entry, reading: Reading, plain: bool) -> Source:
     def convert(item: Mapping[str, Any]) -> Mapping[str, Any]:
-        return converted(item, entry)
+        return in_text(converted(item, entry), reading.tools)
 
     def items() -> Iterator[Item]:
         if entry.file is not None and not entry.file.exists():

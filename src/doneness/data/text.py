@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 
 from doneness.data.words import (
     ASPECTS,
@@ -49,6 +50,7 @@ def normalise(text: str) -> str:
     return text
 
 
+@cache
 def _dropped(char: str) -> bool:
     category = unicodedata.category(char)
     return category[0] in _DROPPED or category == "Sk"

@@ -10,6 +10,7 @@ from typing import Any
 from doneness.core import say
 from doneness.data.files import TEXT
 from doneness.data.gather import gather
+from doneness.data.marks import Marked
 from doneness.data.preferences import Kept
 from doneness.data.said import Blank, Fault, string
 from doneness.data.shapes import refuse_media
@@ -17,17 +18,12 @@ from doneness.data.sources import Reading
 
 
 @dataclass(frozen=True, slots=True)
-class TextRow:
+class TextRow(Marked):
     """A document; see `Row` for what is not said here."""
 
     id: str
     text: str
     line: int
-    kind: str | None = None
-    source: str | None = None
-    topic: str | None = None
-    label: str | None = None
-    cluster: str | None = None
 
 
 def read_texts(path: str | Path, reading: Reading | None = None) -> Kept[TextRow]:
@@ -36,12 +32,17 @@ def read_texts(path: str | Path, reading: Reading | None = None) -> Kept[TextRow
     Raises:
         DataError: a file cannot be read, or a row has no text.
     """
-    found = gather(path, _text, reading or Reading(), plain=True)
+    found = gather(path, text_of, reading or Reading(), plain=True)
     rows = tuple(TextRow(text=text, **marks) for marks, text in found.named)
     return Kept(Path(path), rows, found.skipped, found.renamed)
 
 
-def _text(item: Mapping[str, Any]) -> str:
+def text_of(item: Mapping[str, Any]) -> str:
+    """The document in one object.
+
+    Raises:
+        Fault: it has none.
+    """
     refuse_media(item)
     if TEXT not in item:
         raise Fault(say("data.no_text", keys=", ".join(str(key) for key in list(item)[:12]) or "-"))

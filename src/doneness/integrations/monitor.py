@@ -6,7 +6,6 @@ It writes the run folder that `doneness train` writes, so that every command wor
 from __future__ import annotations
 
 import platform
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -16,18 +15,18 @@ from typing import Any, Self
 import numpy as np
 
 from doneness.core import Action, DonenessError, StopDecision, tr
-from doneness.health import SpikeRule, spike_record
+from doneness.health import spike_record
 from doneness.integrations.enduring import Enduring
 from doneness.integrations.evaluation import Evaluation, as_seen_from, sizes
 from doneness.integrations.given import metrics_of, number_of, rows_of, step_of
 from doneness.integrations.guard import Guard
 from doneness.integrations.judging import Judging, OnChange, undecided
+from doneness.integrations.standing import Standing
 from doneness.runs import Run
-from doneness.runs.journal import number
 from doneness.runs.readers.journal import main_set
 from doneness.runs.records import LAST_STEP
 from doneness.stopping import EvidenceRule, StopRule
-from doneness.stopping.cooldown import SHARE, Cooldown, cooldown_of, plan_cooldown
+from doneness.stopping.cooldown import SHARE, Cooldown, plan_cooldown
 
 
 class Monitor:
@@ -48,11 +47,6 @@ class Monitor:
         folder: the run folder.
         rule: what decides.
     """
-
-    # Asked at every step of a loop: not looked for in the journal each time.
-    _cooling: Cooldown | None
-    _decision: StopDecision | None
-    _decided: dict[str, Any] | None
 
     def __init__(
         self,
@@ -83,8 +77,8 @@ class Monitor:
         self.folder = Path(folder)
         self.rule: StopRule = EvidenceRule() if rule is None else rule
         self._recorder: Enduring | None = Enduring(self.folder)
-        self._longest, self._spiking = 0.0, spikes
-        self._restore()
+        self._spiking = spikes
+        self._at = Standing(self._open.records)
         facts = {"planned_steps": planned_steps, "steps_per_epoch": steps_per_epoch, **(meta or {})}
         self._per_epoch = steps_per_epoch
         guard = Guard()
@@ -125,9 +119,9 @@ class Monitor:
         data |= {name: number_of(name, value) for name, value in given.items() if value is not None}
         seen = {"tokens": tokens, "targets": targets}
         counts = {name: number_of(name, value) for name, value in seen.items() if value is not None}
-        further, first = metrics_of(metrics), min(self._reached.get("train", 0) + 1, at)
+        further, first = metrics_of(metrics), min(self._at.reached("train") + 1, at)
         self._write("train", at, **data, **self._position(at, epoch), **counts, **_if_any(metrics=further))
-        spike = self._spikes.judge(data["loss"]) if self._spiking else None
+        spike = self._at.spikes.judge(data["loss"]) if self._spiking else None
         if spike is not None:
             self._write("spike", at, **spike_record(spike, first, rows))
 
@@ -205,7 +199,7 @@ class Monitor:
     def resume(self, step: int) -> None:
         """Go on from `step`: what was recorded after it is superseded; nothing is deleted."""
         self._open.resume(step_of(step))
-        self._restore()
+        self._at = Standing(self._open.records)
 
     def last(self, kind: str) -> dict[str, Any] | None:
         """The newest record of a kind in force; None where there is none."""
@@ -214,9 +208,7 @@ class Monitor:
     @property
     def decision(self) -> StopDecision | None:
         """The newest decision in force, also one of before a resume; None before the first."""
-        if self._decision is None and self._decided is not None:
-            self._decision = StopDecision.from_dict(self._decided)
-        return self._decision
+        return self._at.decision
 
     @property
     def should_stop(self) -> bool:
@@ -234,7 +226,7 @@ class Monitor:
     @property
     def cooldown(self) -> Cooldown | None:
         """The cooldown in force: from which step on the rate falls, to zero at which; None where there is none."""
-        return self._cooling
+        return self._at.cooling
 
     def cool_down(self, share: float = SHARE, *, rate: float | None = None, by: str = "loop") -> Cooldown | None:
         """Begin a cooldown at the last step: the rate falls to zero as `factor` says, and the run ends there.
@@ -260,7 +252,8 @@ class Monitor:
     def factor(self, step: int) -> float:
         """What to multiply the learning rate by after `step` steps: 1, and in a cooldown down to 0 at its end."""
         self._judging.lowers = True
-        return 1.0 if self._cooling is None else self._cooling.factor(step)
+        cooling = self._at.cooling
+        return 1.0 if cooling is None else cooling.factor(step)
 
     def run(self) -> Run:
         """The run so far."""
@@ -274,7 +267,7 @@ class Monitor:
     @property
     def last_step(self) -> int:
         """The last step that a record in force speaks of; 0 for a new run."""
-        return max(self._reached.values(), default=0)
+        return self._at.last_step
 
     def checkpoint_at(self, step: int) -> bool:
         """Whether a checkpoint of that step is recorded."""
@@ -332,39 +325,14 @@ class Monitor:
             self._open.write("start", self.last_step if told else 0, meta=facts)
 
     def _write(self, kind: str, step: int, **data: Any) -> None:
-        if self._ended and kind != "error":
+        if self._at.ended and kind != "error":
             # A run that had ended goes on.
             self._open.resume(self.last_step)
         self._open.write(kind, step, **data)
-        self._note(kind, step, data)
-
-    def _note(self, kind: str, step: int, data: Mapping[str, Any]) -> None:
-        """How far each kind of record has come, and whether the run has ended."""
-        if kind == "decision":
-            self._decision, self._decided = None, {"step": step, **data}
-        if kind == "cooldown":
-            self._cooling = cooldown_of([{"kind": kind, "step": step, **data}])
-        if kind in ("start", "resume", "end"):
-            self._ended = kind == "end"
-        if kind in ("train", "eval", "checkpoint"):
-            self._ended = False
-            self._reached[_column(kind, data.get("name"))] = step
-            self._longest = max(self._longest, data.get("time") or 0.0)
-
-    def _restore(self) -> None:
-        """Stand where the records in force stand."""
-        self._reached: dict[str, int] = {}
-        self._ended = False
-        self._longest = 0.0
-        self._cooling = self._decision = self._decided = None
-        for record in self._open.records:
-            self._note(record["kind"], record["step"], record)
-        # Seconds of training, pauses between sessions apart.
-        self._before, self._begun = self._longest, time.monotonic()
-        self._spikes = SpikeRule(number(r.get("loss")) for r in self._open.records if r["kind"] == "train")
+        self._at.note(kind, step, data)
 
     def _forward(self, kind: str, step: Any, name: str | None = None) -> int:
-        at, last = step_of(step), self._reached.get(_column(kind, name), 0)
+        at, last = step_of(step), self._at.reached(kind, name)
         if at < last:
             raise DonenessError(tr("integrations.back", step=at, last=last, folder=str(self.folder)))
         return at
@@ -386,12 +354,7 @@ class Monitor:
     def _position(self, step: int, epoch: float | None) -> dict[str, float]:
         if epoch is None and self._per_epoch:
             epoch = step / self._per_epoch
-        seconds = round(self._before + time.monotonic() - self._begun, 3)
-        return ({} if epoch is None else {"epoch": number_of("epoch", epoch)}) | {"time": seconds}
-
-
-def _column(kind: str, name: Any) -> str:
-    return f"eval:{name}" if kind == "eval" else kind
+        return ({} if epoch is None else {"epoch": number_of("epoch", epoch)}) | {"time": self._at.seconds}
 
 
 def _if_any(**given: Mapping[str, Any]) -> dict[str, Any]:

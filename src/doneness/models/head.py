@@ -23,8 +23,9 @@ from doneness.models.imports import require
 from doneness.models.together import parted
 
 # Logits of a block, in numbers. As float32 they are 64 MiB and their log-probabilities as much again; a copy from
-# bfloat16 adds 32 MiB, a soft cap up to 128 MiB.
-_BLOCK = 16 * 1024 * 1024
+# bfloat16 adds 32 MiB, a soft cap up to 128 MiB. On a CPU a quarter is as fast, and an evaluation then takes no more
+# memory than a step of training.
+_BLOCK, _ON_CPU = 16 * 1024 * 1024, 4 * 1024 * 1024
 _VOCABULARY = 1 << 18  # where a model does not tell the size of its own
 
 
@@ -43,11 +44,11 @@ def target_losses(
         first: filled with whether each is the model's first choice there; shape (n,).
     """
     torch = require("torch")
-    base, body = _parts(model)
+    base, body = parts(model)
     if not len(wanted):
         return np.zeros(0)
     if body is not None:
-        found = _by_block(torch, model, body, _Chosen(inputs, row, place, wanted, first), _block(base))
+        found = _by_block(torch, model, body, _Chosen(inputs, row, place, wanted, first), block_size(base))
         if found is not None:
             return found
     length = inputs["input_ids"].shape[1]
@@ -82,6 +83,15 @@ class _StandIn:
         self._answer: Any = None
         self._states: Any = None
 
+    @property
+    def kept(self) -> tuple[Any, Any]:
+        """The body's answer without its hidden states, and those that were chosen."""
+        return self._answer, self._states
+
+    @kept.setter
+    def kept(self, value: tuple[Any, Any]) -> None:
+        self._answer, self._states = value
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self.calls += 1
         if self._states is None:
@@ -95,7 +105,9 @@ class _StandIn:
             row, place = (each.to(states.device) for each in (self._chosen.row, self._chosen.place))
             # Virtual tokens of a learnt prompt stand before the row's own.
             self._states = states[row, place + shape[1] - length]
-            self._answer = dataclasses.replace(answer, last_hidden_state=None)  # type: ignore[type-var]
+            # Nothing else of it is looked at, and the cache in it may be large.
+            empty = {f.name: None for f in dataclasses.fields(answer)}
+            self._answer = dataclasses.replace(answer, **empty)  # type: ignore[type-var]
         return dataclasses.replace(self._answer, last_hidden_state=self._states[None, self.cut])
 
 
@@ -115,6 +127,50 @@ def _by_block(torch: Any, model: Any, body: Any, chosen: _Chosen, size: int) -> 
     return found
 
 
+class States:
+    """What a model's output layer is given at chosen places, so that its logits can be had later, a part at a time.
+
+    Of a model that cannot be called so, the logits themselves.
+    """
+
+    def __init__(self, answer: Any, states: Any, logits: Any = None) -> None:
+        self._answer, self._states, self._logits = answer, states, logits
+
+    def __len__(self) -> int:
+        return len(self._states if self._logits is None else self._logits)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it holds."""
+        held = self._states if self._logits is None else self._logits
+        return int(held.numel())
+
+    @classmethod
+    def of(cls, model: Any, inputs: Mapping[str, Any], row: Any, place: Any) -> States:
+        """Run the body; arguments as for `target_losses`."""
+        base, body = parts(model)
+        if body is not None:
+            with _stand_in(body, _Chosen(inputs, row, place, place, None)) as stand_in:
+                logits = model(**inputs).logits
+                if stand_in.able and stand_in.calls == 1 and tuple(logits.shape[:2]) == (1, 0):
+                    return cls(*stand_in.kept)
+        length = inputs["input_ids"].shape[1]
+        more = {"logits_to_keep": int(length - place.min())} if _keeps(base) else {}
+        logits = model(**inputs, **more).logits
+        return cls(None, None, logits[row, place + logits.shape[1] - length])
+
+    def logits(self, model: Any, cut: slice) -> Any:
+        """Logits of some of the places by a model's output layer; tensor (places, vocabulary)."""
+        if self._logits is not None:
+            return self._logits[cut]
+        torch = require("torch")
+        _, body = parts(model)
+        nothing = torch.zeros((1, 1), dtype=torch.long, device=self._states.device)
+        with _stand_in(body, _Chosen({"input_ids": nothing}, nothing[0], nothing[0], nothing[0], None)) as stand_in:
+            stand_in.kept, stand_in.cut = (self._answer, self._states), cut
+            return model(input_ids=nothing, use_cache=False).logits[0]
+
+
 @contextmanager
 def _stand_in(body: Any, chosen: _Chosen) -> Iterator[_StandIn]:
     """The body's forward replaced, and as it was afterwards."""
@@ -130,8 +186,8 @@ def _stand_in(body: Any, chosen: _Chosen) -> Iterator[_StandIn]:
             body.forward = own
 
 
-def _parts(model: Any) -> tuple[Any, Any]:
-    """The model under its adapters, and its body; None for a body that cannot be stood in for."""
+def parts(model: Any) -> tuple[Any, Any]:
+    """The model under its adapters, and its body; None in its place for a body that cannot be stood in for."""
     from transformers import PreTrainedModel
 
     peft = sys.modules.get("peft")
@@ -149,10 +205,11 @@ def _parts(model: Any) -> tuple[Any, Any]:
     return base, None if body is base or placed or compiled or parted(base) else body
 
 
-def _block(base: Any) -> int:
-    """How many positions make a block."""
+def block_size(base: Any) -> int:
+    """Of how many positions the logits are held at once."""
     config = base.config.get_text_config()
-    return max(1, _BLOCK // int(getattr(config, "vocab_size", None) or _VOCABULARY))
+    most = min(_BLOCK, _ON_CPU) if next(base.parameters()).device.type == "cpu" else _BLOCK
+    return max(1, most // int(getattr(config, "vocab_size", None) or _VOCABULARY))
 
 
 def _keeps(base: Any) -> bool:

@@ -1,7 +1,7 @@
 """Per-example losses: summed NLL and target tokens of each row and of its spans, without keeping logits.
 
 Only the positions that predict a target are sent through the output layer, and only as many at once as `head`
-allows: a row of 1,024 tokens with a vocabulary of 152,000 takes 128 MB more than a short one, one of 4,096 no more
+allows: a row of 1,024 tokens with a vocabulary of 152,000 takes 32 MB more than a short one, one of 4,096 no more
 than that (float32, CPU); with its logits whole it took 1,778. A token's loss is taken in float32 and a row's sum in
 float64, each row by itself, so batch size and order do not change what is recorded beyond rounding.
 """

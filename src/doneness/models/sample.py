@@ -1,117 +1,98 @@
-"""Sampled or greedy answers as token ids, in batches, without touching the generators that training draws from."""
+"""Answers drawn at a temperature, each from random numbers of its own.
+
+Which token comes is told by one number between 0 and 1 for each place of an answer, and that by the seed, the prompt
+and the answer's number alone: neither batches nor other prompts change what is drawn.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import zlib
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from doneness.models.decode import Task
+from doneness.models.generate import Generated, Learnt, answered, cut_answers
 from doneness.models.imports import require
 from doneness.models.render import stop_ids
 
-
-@dataclass(frozen=True)
-class Sampling:
-    """How answers are drawn.
-
-    Attributes:
-        max_new_tokens: the longest answer.
-        temperature: 0 takes the likeliest token every time.
-        top_p: probability of the tokens that are sampled among.
-        answers: to every prompt.
-        seed: of the draws; the same answers come again.
-    """
-
-    max_new_tokens: int
-    temperature: float = 0.0
-    top_p: float = 1.0
-    answers: int = 1
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """One answer.
-
-    Attributes:
-        text: special tokens apart.
-        ids: its tokens, the one that ends it included.
-        ended: whether it came to its end before the limit.
-    """
-
-    text: str
-    ids: tuple[int, ...]
-    ended: bool
+Ids = Sequence[int]
 
 
 def sample_all(
     model: Any,
     tokenizer: Any,
-    prompts: Sequence[Sequence[int]],
-    how: Sampling,
+    prompts: Sequence[Ids],
+    how: tuple[int, int, float, int],
     batch_size: int = 16,
-    progress: Callable[[int], None] | None = None,
-) -> list[list[Sampled]]:
-    """Answers to every prompt, in the order of the prompts.
+    learnt: Learnt | None = None,
+) -> list[list[Generated]]:
+    """Several answers to every prompt; their confidence is at temperature 1.
 
     Args:
-        model: a causal language model; it is left in the mode that it was in.
-        tokenizer: whose template ends answers.
+        model: with or without adapters.
+        tokenizer: its own.
         prompts: token ids up to the point where the assistant begins to speak.
-        how: how they are drawn.
-        batch_size: answers written at once; prompts of like length go together.
-        progress: called with the number of prompts done.
+        how: new tokens at most, answers to each prompt, temperature above 0, and the seed.
+        batch_size: answers made at once.
+        learnt: kept from earlier calls, and added to.
     """
+    limit, count, temperature, seed = how
+    each = [prompt for prompt in prompts for _ in range(count)]
+    drawn = [_drawn(prompt, number, seed, limit) for prompt in prompts for number in range(count)]
+
+    def pick(logits: Any, places: Sequence[tuple[int, int]]) -> tuple[list[int], list[float]]:
+        return _pick(logits, [drawn[index][at] for index, at in places], temperature)
+
+    def plainly(batch: list[int]) -> list[Generated]:
+        return [_plainly(model, tokenizer, each[i], (limit, temperature, seed), i % count) for i in batch]
+
+    task = Task(each, frozenset(stop_ids(tokenizer)), limit, batch_size, pick)
+    found = answered(model, tokenizer, task, learnt or Learnt(), plainly)
+    return [found[i : i + count] for i in range(0, len(found), count)]
+
+
+def _drawn(prompt: Ids, number: int, seed: int, limit: int) -> NDArray[np.float64]:
+    """Numbers between 0 and 1 for every place of one answer."""
+    told = zlib.crc32(np.asarray(prompt, dtype=np.int64).tobytes())
+    return np.random.default_rng([seed, told, number]).random(limit)
+
+
+def _pick(logits: Any, drawn: Sequence[float], temperature: float) -> tuple[list[int], list[float]]:
+    """The token at which the sum of the probabilities passes the number drawn."""
     torch = require("torch")
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    at_once = max(1, batch_size // how.answers)
-    found: dict[int, list[Sampled]] = {}
-    was_training, device = model.training, next(model.parameters()).device
-    model.eval()
-    try:
-        # Of draws in batches the answers depend on the batches; these are always the same.
-        with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.inference_mode():
-            torch.manual_seed(how.seed)
-            for begin in range(0, len(order), at_once):
-                batch = order[begin : begin + at_once]
-                answers = _answers(torch, model, tokenizer, [prompts[i] for i in batch], how)
-                found |= {i: answers[k * how.answers : (k + 1) * how.answers] for k, i in enumerate(batch)}
-                if progress:
-                    progress(len(found))
-    finally:
-        model.train(was_training)
-    return [found[i] for i in range(len(prompts))]
+    logits = logits.float()
+    wanted = torch.tensor(drawn, dtype=torch.float64, device=logits.device)
+    sums = (logits / temperature).softmax(dim=-1).double().cumsum(dim=-1)
+    # Scaled by their own sum, which rounding leaves a hair off 1.
+    chosen = torch.searchsorted(sums, (wanted * sums[:, -1])[:, None], right=True)
+    chosen = chosen.clamp_max(logits.shape[-1] - 1)
+    sure = logits.log_softmax(dim=-1).gather(1, chosen).exp()
+    return chosen[:, 0].tolist(), sure[:, 0].tolist()
 
 
-def _answers(torch: Any, model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], how: Sampling) -> list[Sampled]:
+def _plainly(model: Any, tokenizer: Any, prompt: Ids, how: tuple[int, float, int], number: int) -> Generated:
+    """One answer by transformers' own loop, with a random state of its own."""
+    torch = require("torch")
+    limit, temperature, seed = how
     device = next(model.parameters()).device
-    stops = stop_ids(tokenizer)
-    rows = [list(prompt) for prompt in prompts for _ in range(how.answers)]
-    width = max(len(row) for row in rows)
-    ids = torch.full((len(rows), width), tokenizer.pad_token_id, dtype=torch.long)
-    mask = torch.zeros((len(rows), width), dtype=torch.long)
-    for i, row in enumerate(rows):  # padded on the left, so that every answer starts at one column
-        ids[i, width - len(row) :] = torch.tensor(row)
-        mask[i, width - len(row) :] = 1
-    drawn = how.temperature > 0
-    out = model.generate(
-        input_ids=ids.to(device),
-        attention_mask=mask.to(device),
-        max_new_tokens=how.max_new_tokens,
-        do_sample=drawn,
-        num_beams=1,
-        temperature=how.temperature if drawn else None,
-        top_p=how.top_p if drawn else None,
-        top_k=0 if drawn else None,
-        repetition_penalty=1.0,
-        pad_token_id=tokenizer.pad_token_id,
-        eos_token_id=stops,
-    )
-    return [_cut(tokenizer, stops, row[width:].tolist()) for row in out]
-
-
-def _cut(tokenizer: Any, stops: Sequence[int], ids: Sequence[int]) -> Sampled:
-    """What was said up to the first token that ends an answer; what follows it is padding."""
-    length = next((k for k, i in enumerate(ids) if i in stops), len(ids))
-    text = tokenizer.decode(ids[:length], skip_special_tokens=True)
-    return Sampled(text, tuple(ids[: length + 1]), length < len(ids))
+    told = zlib.crc32(np.asarray(prompt, dtype=np.int64).tobytes())
+    with torch.inference_mode(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(int(np.random.SeedSequence([seed, told, number]).generate_state(1)[0]))
+        out = model.generate(
+            input_ids=torch.tensor([list(prompt)], device=device),
+            attention_mask=torch.ones((1, len(prompt)), dtype=torch.long, device=device),
+            max_new_tokens=limit,
+            do_sample=True,
+            temperature=temperature,
+            top_p=1.0,
+            top_k=0,
+            repetition_penalty=1.0,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=stop_ids(tokenizer),
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
+    return cut_answers(tokenizer, out, len(prompt))[0]

@@ -1,4 +1,4 @@
-"""Chat templates by LLaMA-Factory's names, for tokenizers that have none, or for whoever names one."""
+"""Chat templates by LLaMA-Factory's and MedicalGPT's names, for tokenizers that have none, or for whoever names one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -16,6 +16,7 @@ from doneness.core import DonenessError, Message, say, tr
 # What an answer without reasoning begins with where the format thinks.
 _EMPTY_THOUGHT = "<think>\n\n</think>\n\n"
 _MARKS = re.compile(r"(\{(?:text|bos|eos)\})")
+MEDICALGPT = "medicalgpt-"  # before the names of its templates: formats of the same name differ between the two
 # Something of every kind, to see whether two templates write the same.
 _SAMPLE = (
     ("system", "Speak plainly."),
@@ -28,7 +29,7 @@ _SAMPLE = (
 
 @dataclass(frozen=True)
 class Template:
-    """A chat format; what its parts are stands in templates.toml."""
+    """A chat format; what its parts are stands in templates.toml, and of `between` in templates_medicalgpt.toml."""
 
     name: str
     prefix: str = ""
@@ -41,6 +42,7 @@ class Template:
     eos: str = ""
     merged: bool = False
     thinks: bool = False
+    between: str = ""
 
     def jinja(self) -> str:
         """The format as a chat template of transformers."""
@@ -61,7 +63,9 @@ class Template:
                 "" if self.merged else f"{{%- if system -%}}{system}{{%- endif -%}}",
                 "{%- for turn in turns -%}{%- set text = turn['content'] -%}",
                 f"{{%- if loop.first and system -%}}{merge}{{%- endif -%}}" if self.merged else "",
-                f"{{%- if turn['role'] == 'user' -%}}{user}",
+                "{%- if turn['role'] == 'user' -%}",
+                f"{{%- if not loop.first -%}}{_say(self.between)}{{%- endif -%}}" if self.between else "",
+                user,
                 f"{{%- elif turn['role'] == 'assistant' -%}}{_say(self.open)}{answer}",
                 "{%- else -%}{{- raise_exception('" + self.name + " knows no role ' ~ turn['role']) -}}",
                 "{%- endif -%}{%- endfor -%}",
@@ -93,7 +97,18 @@ def templates() -> Mapping[str, Template]:
         inherited = {f.name: getattr(like, f.name) for f in fields(Template)} if like else {}
         parts["stops"] = tuple(parts.get("stops", inherited.get("stops", ())))
         found[name] = Template(**{**inherited, **parts, "name": name})
-    return found
+    return found | _of_medicalgpt()
+
+
+def _of_medicalgpt() -> dict[str, Template]:
+    text = (resources.files(__package__) / "templates_medicalgpt.toml").read_text(encoding="utf-8")
+    return {
+        f"{MEDICALGPT}{name}": Template(
+            f"{MEDICALGPT}{name}", system="{text}" + parts["between"], default=parts.get("system", ""),
+            user=parts["user"], between=parts["between"],
+        )
+        for name, parts in tomllib.loads(text).items()
+    }  # fmt: skip
 
 
 def with_template(tokenizer: Any, name: str) -> Message | None:
@@ -114,6 +129,8 @@ def with_template(tokenizer: Any, name: str) -> Message | None:
     if lacking:
         raise DonenessError(tr("models.template_tokens", name=name, tokens=", ".join(lacking)))
     before = _sample(tokenizer) if own else ""
+    if name.startswith(MEDICALGPT) and _begins(tokenizer):
+        chosen = replace(chosen, prefix="{bos}")  # its scripts leave that to the tokenizer
     tokenizer.chat_template = chosen.jinja()
     same = own and before == _sample(tokenizer)
     if same:
@@ -135,6 +152,11 @@ def _sample(tokenizer: Any) -> str:
         return "\0".join(map(str, texts))
     except TemplateError:
         return ""
+
+
+def _begins(tokenizer: Any) -> bool:
+    """Whether the tokenizer puts a token before every text."""
+    return tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
 
 
 def _is_token(tokenizer: Any, text: str) -> bool:

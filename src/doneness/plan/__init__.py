@@ -1,8 +1,10 @@
-"""What a run will need and take: memory, tokens, time, and advice on its numbers. Never loads torch."""
+"""What a run will need and take: memory, tokens, time, and advice on its numbers. Loads torch for simulating alone."""
 
-from doneness.plan.advice import Proposal, advise, recommended_rate
+from doneness.plan.advice import Proposal, advise
 from doneness.plan.budget import Budget, budget
-from doneness.plan.memory import Memory, Setup, estimate_memory
+from doneness.plan.memory import Memory, estimate_memory
+from doneness.plan.rates import recommended_rate
+from doneness.plan.setup import Setup, Spread
 from doneness.plan.shape import ModelShape
 from doneness.plan.time import Duration, Rate, estimate_time
 
@@ -14,6 +16,7 @@ __all__ = [
     "Proposal",
     "Rate",
     "Setup",
+    "Spread",
     "advise",
     "budget",
     "estimate_memory",

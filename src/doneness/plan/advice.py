@@ -9,6 +9,8 @@
 | PL05 | Is the batch one that LoRA bears? |
 | PL06 | Does the warm-up fit the run? |
 | PL07 | Does the schedule bear that the run is stopped before its planned end? |
+| PL08 | Are there so many trained parameters that rows are learnt by heart? (`advice_more`) |
+| PL09 | Is the run looked at often enough, and patience long enough? (`advice_more`) |
 
 All thresholds are conventions of the field or our own reading of public sweeps; the evidence of
 each finding names the source, and a measured pilot run stands above all of them.
@@ -21,7 +23,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from doneness.core import Finding, Status, say
+from doneness.plan.advice_more import looks, parameters_per_row
 from doneness.plan.budget import Budget
+from doneness.plan.rates import SWEEP, recommended_rate
 from doneness.plan.shape import ModelShape
 
 Goal = Literal["facts", "chat", "reasoning", "pretraining"]
@@ -32,11 +36,11 @@ _FEW_STEPS, _STEPS = 100, (300, 1000)
 _BITS_PER_PARAMETER = 2.0
 _REFERENCE_ALPHA = 32.0
 _LARGE_BATCH = 64
+_LARGE_SCALE = 8.0  # alpha / rank; 8 and 128 are met in recipes, and make it 16
 _FOLK_TABLES: dict[str, tuple[tuple[float, float, str], ...]] = {
     "first table by size": ((0, 10_000, "3–10"), (10_000, 100_000, "2–5")),
     "second table by size": ((0, 500, "10–15"), (5_000, 50_000, "5–8"), (100_000, math.inf, "2–3")),
 }
-_SWEEP = "Tinker cookbook, SFT sweep over 35 models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Proposal:
         budget: its tokens and steps.
         learning_rate: the peak.
         method: full, lora or qlora.
-        stage: sft or dpo.
+        stage: of the recipe.
         rank, alpha, targets, rslora: of the adapters; unused for full.
         warmup_steps: steps until the peak.
         eval_rows: rows held out.
@@ -58,13 +62,15 @@ class Proposal:
             one run, nats per token; 0.06 is assumed until a run of yours has measured it.
         schedule: of the learning rate: constant, linear, cosine or wsd.
         stops: whether the run may be stopped before its planned end.
+        evaluations: planned, step 0 apart; None where nothing is known of them.
+        patience: evaluations without a gain after which the run stops; 0 where evidence decides.
     """
 
     shape: ModelShape
     budget: Budget
     learning_rate: float
     method: Literal["full", "lora", "qlora"] = "lora"
-    stage: Literal["sft", "dpo"] = "sft"
+    stage: str = "sft"
     rank: int = 16
     alpha: float = 32.0
     targets: tuple[str, ...] = ("all",)
@@ -76,37 +82,26 @@ class Proposal:
     difference_sd: float = 0.06
     schedule: str = "linear"
     stops: bool = True
+    evaluations: int | None = None
+    patience: int = 0
 
 
 def advise(plan: Proposal) -> tuple[Finding, ...]:
-    """PL01 to PL07 on a proposal."""
+    """PL01 to PL09 on a proposal; PL09 where evaluations are planned."""
     checks = (_learning_rate, _epochs, _capacity, _eval_size, _batch, _warmup, _schedule)
-    return tuple(check(plan) for check in checks)
+    made = plan.budget
+    room = parameters_per_row(_trained(plan), made.rows, made.target_tokens, plan.loss, made.epochs)
+    seen = () if plan.evaluations is None else (looks(plan.evaluations, plan.patience, made.steps),)
+    return (*(check(plan) for check in checks), room, *seen)
 
 
-def recommended_rate(shape: ModelShape, method: str = "lora", stage: str = "sft", epochs: float = 1.0) -> float:
-    """A learning rate to start from, for alpha = 32.
-
-    5e-5 · 10 · (2000 / hidden)^p with p = 0.781 for Llama and 0.0775 for Qwen (Tinker cookbook);
-    for other families 5e-4 up to 4 billion parameters and 2e-4 from 8 billion, with the logarithm
-    taken between; 5e-4 at most. A tenth for full fine-tuning, half beyond 3 epochs; 1e-5 for DPO.
-    """
-    if stage == "dpo":
-        return 1e-5 if method != "full" else 1e-6
-    if shape.family.startswith("qwen"):
-        rate = 5e-4 * math.pow(2000 / shape.hidden, 0.0775)
-    elif shape.family.startswith("llama"):
-        rate = 5e-4 * math.pow(2000 / shape.hidden, 0.781)
-    else:
-        way = min(1.0, max(0.0, math.log(shape.parameters / 4e9) / math.log(2.0)))
-        rate = 5e-4 * math.pow(2e-4 / 5e-4, way)
-    # The formula was fitted on widths from 2,048; below that it is not carried on.
-    rate = min(rate, 5e-4)
-    return rate / (10 if method == "full" else 1) / (2 if epochs > 3 else 1)
+def _trained(plan: Proposal) -> int:
+    full = plan.method == "full"
+    return plan.shape.parameters if full else plan.shape.lora_parameters(plan.rank, plan.targets)
 
 
 def _learning_rate(plan: Proposal) -> Finding:
-    wanted = recommended_rate(plan.shape, plan.method, plan.stage, plan.budget.epochs)
+    wanted = recommended_rate(plan.shape, plan.method, plan.stage, plan.budget.epochs, plan.budget.batch_size)
     effective = plan.learning_rate
     if plan.method != "full":
         # With B = 0 at the start the first updates of the product go with alpha · LR whatever the rank;
@@ -115,6 +110,9 @@ def _learning_rate(plan: Proposal) -> Finding:
     ratio = effective / wanted
     status = Status.PASS if 1 / 3.2 <= ratio <= 3.2 else Status.FAIL if ratio > 10 else Status.WARN
     key = "pass" if status is Status.PASS else "high" if ratio > 1 else "low"
+    scale = 0.0 if plan.method == "full" or plan.rslora else plan.alpha / plan.rank
+    if status is Status.WARN and key == "high" and scale >= _LARGE_SCALE:
+        key = "scaled"
     to_set = plan.learning_rate / ratio
     numbers = {
         "rate": plan.learning_rate,
@@ -123,6 +121,9 @@ def _learning_rate(plan: Proposal) -> Finding:
         "wanted": wanted,
         "ratio": ratio,
         "to_set": to_set,
+        "rank": plan.rank,
+        "scale": scale,
+        "usual": 2 * plan.rank,
     }
     form = "full" if plan.method == "full" else "lora"
     return _finding(
@@ -132,7 +133,7 @@ def _learning_rate(plan: Proposal) -> Finding:
         numbers,
         ratio,
         (1 / 3.2, 3.2),
-        source=_SWEEP,
+        source=SWEEP,
         scaling="rslora" if plan.rslora else "lora",
     )
 
@@ -176,9 +177,7 @@ def _folk_tables(rows: int) -> dict[str, str]:
 
 
 def _capacity(plan: Proposal) -> Finding:
-    shape = plan.shape
-    trained = shape.parameters if plan.method == "full" else shape.lora_parameters(plan.rank, plan.targets)
-    have = _BITS_PER_PARAMETER * trained
+    have = _BITS_PER_PARAMETER * _trained(plan)
     need = plan.budget.target_tokens * plan.loss / math.log(2)
     share = need / have
     status = Status.PASS if share <= 1 else Status.WARN

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +22,9 @@ class Budget:
         epochs: steps / steps_per_epoch.
         tokens, target_tokens: of one pass over the rows after cutting, padding apart; target tokens
             are those that carry loss.
-        total_tokens, total_target_tokens: of the whole run; exact where an epoch is not broken off,
-            else for the given order.
-        padding_share: padding in what one pass computes, 0 to 1, for the given order.
+        total_tokens, total_target_tokens: of the whole run; exact where an epoch is not broken off, or the order of
+            rows is given.
+        padding_share: padding in what the first pass computes, 0 to 1, in the given order.
         truncated: rows longer than the limit.
         emptied: rows whose target tokens were all cut away.
         longest: tokens of the longest row after cutting.
@@ -54,6 +54,9 @@ def budget(
     epochs: float | None = None,
     max_steps: int | None = None,
     max_length: int | None = None,
+    steps_per_epoch: int | None = None,
+    order: Callable[[int], Sequence[int]] | None = None,
+    packed: bool = False,
 ) -> Budget:
     """Count the tokens and steps of a run.
 
@@ -65,6 +68,9 @@ def budget(
         epochs: passes over the rows, perhaps a fraction; steps are rounded up.
         max_steps: optimizer steps; stands above `epochs` where both are given.
         max_length: longer rows lose their end.
+        steps_per_epoch: where it is not ⌈rows / batch_size⌉.
+        order: the numbers of the rows of step 1, 2, …; None takes them as they come.
+        packed: rows of a forward pass lie end to end; nothing is padded.
 
     Raises:
         ValueError: no rows, lengths that do not fit, sizes below 1, or neither epochs nor max_steps.
@@ -75,12 +81,15 @@ def budget(
     cut = np.maximum(size - limit, 0)
     kept, aims = size - cut, np.maximum(target - cut, 0)
     rows = len(kept)
-    per_epoch = math.ceil(rows / batch_size)
+    per_epoch = steps_per_epoch or math.ceil(rows / batch_size)
     # The tiny slack keeps 0.1 · 30 = 3.0000000000000004 from costing a step.
     steps = max_steps if max_steps is not None else math.ceil((epochs or 0.0) * per_epoch - 1e-9)
-    whole, rest = divmod(steps, per_epoch)
-    started = min(rest * batch_size, rows)
-    computed = _padded(kept, batch_size, micro_batch)
+    whole = steps // per_epoch
+    given = order or (lambda step: _in_turn(step, per_epoch, batch_size, rows))
+    begun = [row for step in range(whole * per_epoch + 1, steps + 1) for row in given(step)]
+    first = () if packed else (given(step) for step in range(1, min(steps, per_epoch) + 1))
+    computed = _padded(kept, first, micro_batch)
+    alone = int(kept.sum()) if whole else int(kept[begun].sum())
     return Budget(
         rows=rows,
         batch_size=batch_size,
@@ -89,20 +98,26 @@ def budget(
         epochs=steps / per_epoch,
         tokens=int(kept.sum()),
         target_tokens=int(aims.sum()),
-        total_tokens=int(whole * kept.sum() + kept[:started].sum()),
-        total_target_tokens=int(whole * aims.sum() + aims[:started].sum()),
-        padding_share=1.0 - float(kept.sum()) / computed if computed else 0.0,
+        total_tokens=int(whole * kept.sum() + kept[begun].sum()),
+        total_target_tokens=int(whole * aims.sum() + aims[begun].sum()),
+        padding_share=1.0 - alone / computed if computed else 0.0,
         truncated=int(np.count_nonzero(cut)),
         emptied=int(np.count_nonzero((target > 0) & (aims == 0))),
         longest=int(kept.max()),
     )
 
 
-def _padded(kept: NDArray[np.int64], batch_size: int, micro_batch: int) -> int:
-    """Tokens computed in one pass when each micro-batch is padded to its longest row."""
+def _in_turn(step: int, per_epoch: int, batch_size: int, rows: int) -> range:
+    """The rows of step number `step` where they are taken as they come."""
+    first = (step - 1) % per_epoch * batch_size
+    return range(first, min(first + batch_size, rows))
+
+
+def _padded(kept: NDArray[np.int64], steps: Iterable[Sequence[int]], micro_batch: int) -> int:
+    """Tokens computed in these steps when each micro-batch is padded to its longest row."""
     total = 0
-    for start in range(0, len(kept), batch_size):
-        batch = kept[start : start + batch_size]
+    for rows in steps:
+        batch = kept[list(rows)]
         for first in range(0, len(batch), micro_batch):
             part = batch[first : first + micro_batch]
             total += int(part.max()) * len(part)

@@ -52,3 +52,38 @@ def _one(model: Any, rows: Sequence[Sequence[int]], told: Sequence[Sequence[int]
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return len(rows) * width / (time.perf_counter() - started)
+
+
+def measure_step(model: Any, rows: Sequence[Sequence[int]], labels: Sequence[Sequence[int]]) -> tuple[int, int, int]:
+    """Bytes of one forward and backward pass: held before, at the peak, and reserved by the allocator (0 on a CPU).
+
+    On a GPU the allocator is asked; on a CPU live tensors are counted. Gradients are dropped.
+
+    Args:
+        model: as it will be trained.
+        rows: token ids of the longest rows of a micro-batch.
+        labels: of each row, see `measure_rate`.
+    """
+    import gc
+
+    import torch
+
+    from doneness.plan.live import LiveBytes
+
+    gc.collect()
+    device = next(model.parameters()).device
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+        held = int(torch.cuda.memory_allocated(device))
+        _one(model, rows, labels)
+        peak, reserved = torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device)
+        model.zero_grad(set_to_none=True)
+        return held, int(peak), int(reserved)
+    live = LiveBytes()
+    live.count([*model.parameters(), *model.buffers()])
+    held = live.now
+    with live:
+        _one(model, rows, labels)
+    model.zero_grad(set_to_none=True)
+    return held, live.peak, 0

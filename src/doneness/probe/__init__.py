@@ -6,15 +6,18 @@ Its names are loaded when they are asked for: choosing a checkpoint needs none o
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from doneness.probe.asking import Asking
     from doneness.probe.choice import barred, explain
-    from doneness.probe.panel import Asking, ask_all, pick_checkpoints
+    from doneness.probe.panel import Panel, pick_checkpoints
+    from doneness.probe.store import Store
     from doneness.probe.suite import Probe, choose_questions, load_suite
     from doneness.probe.table import build_table
 
 _HOMES = {
-    "Asking": "panel",
+    "Asking": "asking",
+    "Panel": "panel",
     "Probe": "suite",
-    "ask_all": "panel",
+    "Store": "store",
     "barred": "choice",
     "build_table": "table",
     "choose_questions": "suite",
@@ -25,8 +28,9 @@ _HOMES = {
 
 __all__ = [
     "Asking",
+    "Panel",
     "Probe",
-    "ask_all",
+    "Store",
     "barred",
     "build_table",
     "choose_questions",

@@ -1,47 +1,55 @@
-"""Why this checkpoint: what the probes rule out, and the reasons for what is left.
+"""Why this checkpoint: the gain in what the run is for, under guards; else the earliest tied in loss.
 
-Which checkpoint to keep is decided in one place, `diagnose.recommend`: the earliest of those tied
-with the best in loss. This module tells it which steps the probes bar, and puts the outcome into
+Where a behaviour is the run's goal and some checkpoint is shown better than base in it, it decides: the earliest of
+those that are as good as the best in it, and of those, where there are any, one that is tied in loss as well. Else loss
+decides, in one place, `diagnose.recommend`. Guards rule out (`probe.vetoes`), and this module puts the outcome into
 words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from doneness.core import Diagnosis, Message, Verdict, say
-from doneness.curves.shares import holm
-from doneness.runs.probes import BASE, Cell, Choice, ProbeTable
+from doneness.probe.cells import to_show
+from doneness.probe.phrases import amount, change, item, listed, title
+from doneness.probe.vetoes import barred, unsure_guards
+from doneness.runs.probes import BASE, Behaviour, Choice, ProbeTable, Standing, Turning
 from doneness.runs.run import Run
 
+__all__ = ["barred", "candidates", "explain", "goal_of"]
 
-def barred(table: ProbeTable | None, tied: Sequence[int]) -> dict[int, Message]:
-    """Steps among the tied that are not to be recommended, each with the reason.
+_MOST_TURNS = 3
+_SIGN = {"higher": 1, "lower": -1}
+Vetoes = Mapping[int, Message]
 
-    A guard vetoes when harm against base is shown: worse at 95 %, and still so after Holm's
-    correction over all guards of all tied checkpoints. One that cannot tell does not veto. Once one
-    checkpoint is vetoed, those that were never asked are barred too: nothing reads as good by
-    being absent.
+
+def goal_of(table: ProbeTable | None) -> tuple[Behaviour, Standing] | None:
+    """The behaviour that is to decide, with how the checkpoints stand in it; None where no gain over base is shown.
+
+    It is the one that was asked for, else the first goal that some checkpoint is shown better than base in.
     """
     if table is None:
-        return {}
-    guards = [b.name for b in table.behaviours if b.guard]
-    found = [c for s in tied if s != BASE for g in guards if (c := table.cell(g, s)) is not None]
-    tested = [c for c in found if c.p is not None]
-    shown = holm([c.p for c in tested if c.p is not None])
-    reasons: dict[int, Message] = {}
-    for cell, sure in zip(tested, shown, strict=True):
-        if sure and cell.mark == "worse":
-            reasons.setdefault(cell.step, _veto(cell))
-    if reasons:
-        asked = {c.step for c in found}
-        reasons |= {s: say("probe.choice.unasked", step=s) for s in tied if s != BASE and s not in asked}
-    return reasons
+        return None
+    for behaviour in table.behaviours:
+        found = table.standings.get(behaviour.name)
+        if found is None or table.goal not in (None, behaviour.name):
+            continue
+        marks = (table.cell(behaviour.name, s) for s in found.candidates)
+        if any(c is not None and c.mark == "better" for c in marks):
+            return behaviour, found
+    return None
 
 
-def explain(diagnosis: Diagnosis, run: Run, table: ProbeTable | None, vetoed: dict[int, Message]) -> Choice:
-    """The recommendation of `diagnosis` as a choice, with its reasons in order of weight.
+def candidates(table: ProbeTable | None, tied: Sequence[int]) -> tuple[int, ...]:
+    """Steps that a guard may have to rule out: those tied in loss, and those as good as the best in the goal."""
+    found = goal_of(table)
+    return tuple(sorted({*tied, *(found[1].equal if found else ())}))
+
+
+def explain(diagnosis: Diagnosis, run: Run, table: ProbeTable | None, vetoed: Vetoes) -> Choice:
+    """The checkpoint to keep, with the reasons in order of weight.
 
     Args:
         diagnosis: made with the steps of `vetoed` barred.
@@ -50,87 +58,149 @@ def explain(diagnosis: Diagnosis, run: Run, table: ProbeTable | None, vetoed: di
         vetoed: from `barred`.
     """
     tied = diagnosis.sweet_spot.steps if diagnosis.sweet_spot else ()
-    step = diagnosis.recommended_step
+    out = dict(vetoed)
     if run.exploratory:
-        return Choice(None, None, (diagnosis.advice or diagnosis.headline,), tied, vetoed)
-    if step is None or step == BASE or diagnosis.verdict in (Verdict.BROKEN, Verdict.DIVERGED):
-        return Choice(None, None, _why_none(diagnosis, tied, vetoed), tied, vetoed)
+        return Choice(None, None, (diagnosis.advice or diagnosis.headline,), tied, out)
+    if diagnosis.verdict in (Verdict.BROKEN, Verdict.DIVERGED):
+        return Choice(None, None, _why_none(diagnosis, tied, out), tied, out)
+    found = goal_of(table)
+    if table is not None and found is not None:
+        pool = _on_disk(run, [s for s in found[1].equal if s not in out])
+        if pool:
+            both = [s for s in pool if s in tied]
+            step = (both or pool)[0]
+            reasons = _by_goal(step, *found, both, diagnosis)
+            return _choice(step, reasons, diagnosis, run, table, out, found[0].name)
+    step_by_loss = diagnosis.recommended_step
+    if step_by_loss is None or step_by_loss == BASE:
+        return Choice(None, None, _why_none(diagnosis, tied, out), tied, out)
+    reasons = _by_loss(step_by_loss, tied, run)
+    if table is not None and table.standings:
+        reasons += _no_gain(table)
+    return _choice(step_by_loss, reasons, diagnosis, run, table, out, None)
+
+
+def _choice(
+    step: int,
+    reasons: list[Message],
+    diagnosis: Diagnosis,
+    run: Run,
+    table: ProbeTable | None,
+    vetoed: dict[int, Message],
+    goal: str | None,
+) -> Choice:
+    tied = diagnosis.sweet_spot.steps if diagnosis.sweet_spot else ()
     checkpoint = next((c for c in run.checkpoints if c.step == step), None)
-    path = checkpoint.path if checkpoint else None
-    return Choice(step, _relative(path, run.path), _reasons(step, tied, vetoed, table, run), tied, vetoed)
+    path = _relative(checkpoint.path if checkpoint else None, run.path)
+    reasons = [*reasons, *(vetoed[s] for s in sorted(vetoed)), *_probed(step, table)]
+    undecided = {c.behaviour: c.needs for c in unsure_guards(table, step)} if table is not None else {}
+    return Choice(step, path, tuple(reasons), tied, vetoed, goal, undecided)
 
 
-def _veto(cell: Cell) -> Message:
-    low, high = cell.diff_interval or (cell.diff or 0.0, cell.diff or 0.0)
-    return say(
-        "probe.choice.veto",
-        step=cell.step,
-        behaviour=say(f"probe.{cell.behaviour}.title"),
-        diff=cell.diff or 0.0,
-        low=low,
-        high=high,
-        n=cell.n,
-    )
+def _on_disk(run: Run, steps: Sequence[int]) -> list[int]:
+    there = {c.step for c in run.checkpoints if c.exists}
+    return [s for s in steps if s in there] if there else list(steps)
 
 
-def _why_none(diagnosis: Diagnosis, tied: Sequence[int], vetoed: dict[int, Message]) -> tuple[Message, ...]:
+def _by_goal(
+    step: int, behaviour: Behaviour, found: Standing, both: Sequence[int], diagnosis: Diagnosis
+) -> list[Message]:
+    low, high = found.interval
+    name = title(behaviour.name)
+    gain = {key: change(behaviour, value) for key, value in (("gain", found.honest), ("low", low), ("high", high))}
+    lines = [say("choice.goal", step=step, behaviour=name, **gain, n=found.n)]
+    if abs(found.naive - found.honest) > 1e-9:
+        luck = change(behaviour, found.naive - found.honest)
+        lines.append(say("choice.optimism", naive=change(behaviour, found.naive), luck=luck))
+    if len(found.tied) == 1:
+        lines.append(say("choice.goal_alone", step=found.best, behaviour=name))
+    else:
+        lines.append(say("choice.goal_tied", behaviour=name, count=len(found.tied), best=found.best, step=step))
+    spot = diagnosis.sweet_spot
+    if both:
+        lines.append(say("choice.goal_and_loss", step=step))
+    elif spot is not None:
+        lines.append(say("choice.goal_over_loss", behaviour=name, best=spot.best))
+    return lines
+
+
+def _no_gain(table: ProbeTable) -> list[Message]:
+    """That a goal was there and showed nothing, with the questions that it would take."""
+    rows = [b for b in table.behaviours if b.name in table.standings and table.goal in (None, b.name)]
+    lines = []
+    for behaviour in rows[:1]:
+        standing = table.standings[behaviour.name]
+        cell = table.cell(behaviour.name, standing.best)
+        numbers: dict[str, object] = {"behaviour": title(behaviour.name), "n": standing.n, "step": standing.best}
+        compared = sum(c.p is not None for c in table.cells)
+        gains = cell is not None and cell.diff is not None and cell.diff * _SIGN.get(behaviour.better, 0) > 0
+        needs = to_show(cell, compared) if cell is not None and gains else None
+        if cell is not None and needs is not None:
+            seen = change(behaviour, cell.diff or 0.0)
+            lines.append(say("choice.no_gain_needs", **numbers, gain=seen, needs=needs))
+        else:
+            lines.append(say("choice.no_gain", **numbers))
+    return lines
+
+
+def _why_none(diagnosis: Diagnosis, tied: Sequence[int], vetoed: Vetoes) -> tuple[Message, ...]:
     if diagnosis.verdict in (Verdict.BROKEN, Verdict.DIVERGED):
         return (diagnosis.advice or diagnosis.headline,)
     if diagnosis.recommended_step == BASE:
         return (say("probe.choice.base_tied"),)
     if vetoed:
-        return (say("probe.choice.all_vetoed", count=len(tied)), *vetoed.values())
+        return (say("choice.all_out", count=len(vetoed)), *(vetoed[s] for s in sorted(vetoed)))
     return (say("probe.choice.none_on_disk", count=len(tied)) if tied else say("probe.choice.no_spot"),)
 
 
-def _reasons(
-    step: int, tied: Sequence[int], vetoed: dict[int, Message], table: ProbeTable | None, run: Run
-) -> tuple[Message, ...]:
-    on_disk = {c.step for c in run.checkpoints if c.exists}
-    candidates = [s for s in tied if s in on_disk] if on_disk else list(tied)
-    reasons: list[Message] = []
-    if step not in candidates:
-        reasons.append(say("probe.choice.second_best", step=step))
-    elif len(candidates) == 1:
-        reasons.append(say("probe.choice.only", step=step))
-    elif step == candidates[0]:
-        reasons.append(say("probe.choice.earliest", step=step, count=len(candidates), last=candidates[-1]))
-    else:
-        reasons.append(say("probe.choice.earliest_allowed", step=step, count=len(candidates)))
-    reasons += [vetoed[s] for s in sorted(vetoed)]
+def _by_loss(step: int, tied: Sequence[int], run: Run) -> list[Message]:
+    there = _on_disk(run, tied)
+    if step not in there:
+        return [say("probe.choice.second_best", step=step)]
+    if len(there) == 1:
+        return [say("probe.choice.only", step=step)]
+    if step == there[0]:
+        return [say("probe.choice.earliest", step=step, count=len(there), last=there[-1])]
+    return [say("probe.choice.earliest_allowed", step=step, count=len(there))]
+
+
+def _probed(step: int, table: ProbeTable | None) -> list[Message]:
+    """What the table says of the step: what is better for sure, where harm cannot be excluded, what turned."""
     if table is None:
-        return (*reasons, say("probe.choice.not_probed"))
+        return [say("probe.choice.not_probed")]
+    rows = {b.name: b for b in table.behaviours}
     column = [c for b in table.behaviours if (c := table.cell(b.name, step)) is not None]
     if not column:
-        return (*reasons, say("probe.choice.step_not_probed", step=step))
-    return (*reasons, *_behaviours(column, {b.name for b in table.behaviours if b.guard}))
-
-
-def _behaviours(column: Sequence[Cell], guards: set[str]) -> list[Message]:
-    """What is better for sure (Holm over the column), and where harm cannot be excluded."""
-    tested = [c for c in column if c.p is not None and c.mark in ("better", "worse", "same", "unsure")]
-    shown = holm([c.p for c in tested if c.p is not None])
-    better = [c.behaviour for c, sure in zip(tested, shown, strict=True) if sure and c.mark == "better"]
-    unsure = [c.behaviour for c in column if c.mark == "unsure" and c.behaviour in guards]
-    lines = [("better", better), ("unsure", unsure)]
-    by_name = {c.behaviour: c for c in column}
-    return [
-        say(f"probe.choice.{key}", behaviours=_listed([by_name[n] for n in names])) for key, names in lines if names
+        return [say("probe.choice.step_not_probed", step=step)]
+    groups = (("better", [c for c in column if c.mark == "better"]), ("unsure", unsure_guards(table, step)))
+    lines = [
+        say(f"probe.choice.{key}", behaviours=listed([item(rows[c.behaviour], c) for c in cells]))
+        for key, cells in groups
+        if cells
     ]
+    turned = [(rows[n], t) for n, t in table.turning.items() if t is not None and n in rows]
+    return lines + [_turned(table, *each, step) for each in turned[:_MOST_TURNS]]
 
 
-def _listed(cells: Sequence[Cell]) -> Message:
-    """Titles with both numbers, so that nobody has to look up which way a behaviour went."""
-    items = [_item(cell) for cell in cells]
-    joined = items[0]
-    for item in items[1:]:
-        joined = say("probe.choice.join", left=joined, right=item)
-    return joined
-
-
-def _item(cell: Cell) -> Message:
-    title = say(f"probe.{cell.behaviour}.title")
-    return say("probe.choice.item", behaviour=title, base=cell.value - (cell.diff or 0.0), now=cell.value, n=cell.n)
+def _turned(table: ProbeTable, behaviour: Behaviour, turning: Turning, step: int) -> Message:
+    """Where a behaviour went off; that the loss still fell is said only where it did."""
+    best = table.cell(behaviour.name, turning.best) if turning.best is not None else None
+    here = table.cell(behaviour.name, turning.step)
+    name = title(behaviour.name)
+    if best is None or here is None or turning.low is None or turning.high is None:
+        return say("choice.turned_old", behaviour=name, step=turning.step)
+    numbers: dict[str, object] = {
+        "behaviour": name,
+        "step": turning.step,
+        "low": turning.low,
+        "high": turning.high,
+        "at": best.step,
+        "best": amount(behaviour, best.value),
+        "now": amount(behaviour, here.value),
+    }
+    if turning.loss_fell:
+        return say("choice.turned_loss", **numbers, before=turning.loss_best, after=turning.loss_here)
+    return say("choice.turned", **numbers)
 
 
 def _relative(path: Path | None, folder: Path | None) -> str | None:

@@ -14,6 +14,8 @@ _CJK = r"\u3400-\u9fff"
 _HAS_CJK = re.compile(f"[{_CJK}]")
 _NUMBER_WORD = re.compile(r"\b(one|two|three|four|five|six|seven|eight|nine|ten)$", re.IGNORECASE)
 
+_TINY = re.compile(r"[a-z]{1,2}", re.IGNORECASE)
+
 _CLAUSE_END = re.compile(r"[,;:.!?\n，。；：！？、]|\b(?:but|and|then)\b|而是|[就则]", re.IGNORECASE)
 # "do not hesitate to call 911", "not only the liver", "a lump that will not go back needs emergency care" deny nothing.
 _DENIED = re.compile(
@@ -98,4 +100,7 @@ def _pattern(alternative: str) -> re.Pattern[str]:
         text = rf"{text}(?!\d|,\d\d\d)"
     if _NUMBER_WORD.search(alternative):
         text = rf"(?<!ty[- ]){text}(?![^\W{_CJK}])"
+    elif _TINY.fullmatch(alternative):
+        # "no" is not held by "normal", nor "Au" by "Australia".
+        text = rf"{text}(?![^\W{_CJK}])"
     return re.compile(text, re.IGNORECASE)

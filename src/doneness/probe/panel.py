@@ -1,132 +1,251 @@
-"""Ask every checkpoint, and the base model, the same questions. Nothing is asked twice."""
+"""Asks checkpoints and the base model the same questions, in batches, and keeps every answer as soon as it is there.
+
+What was answered before, in this folder and to these weights, is never asked again. Of neighbouring checkpoints the
+earlier one's answers are handed to the later as drafts, which an engine may use to answer sooner and never otherwise.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from doneness.core import UnreadableError, tr
-from doneness.models import LoadedModel, answer_all, load_model, prompt_ids
-from doneness.probe.suite import Probe, fingerprint
-from doneness.runs.probes import BASE, Answer, load_answers, save_answers
+from doneness.core import DonenessError, tr
+from doneness.probe.asking import CHEAP, Asking, Job, asks_of, execute, key_of
+from doneness.probe.engine import Engine
+from doneness.probe.store import Part, Store
+from doneness.probe.suite import Probe
+from doneness.runs.probes import BASE, Answer, save_answers
 
 # step, questions answered, questions in all
 Progress = Callable[[int, int, int], None]
 
-
-@dataclass(frozen=True)
-class Asking:
-    """How the questions are put; the same for every checkpoint."""
-
-    system: str = ""
-    max_new_tokens: int = 64
-    batch_size: int = 16
+_BATCHES = 2  # in one job: it is what a kill can cost, and what an engine can sort by length
+_FIRST = ("options", "nll", "kl", "answer", "samples")
 
 
-def ask_all(
-    base: Callable[[], LoadedModel],
-    run: Path,
-    checkpoints: Mapping[int, Path],
-    probes: tuple[Probe, ...],
-    asking: Asking,
-    progress: Progress = lambda step, done, total: None,
-) -> dict[int, list[Answer]]:
-    """Answers by step, 0 for the base model; stored answers are used where weights and settings agree.
+class Pool(Protocol):
+    """Whatever does jobs: one engine here, or many workers elsewhere."""
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, list[Part]]]:
+        """Do every job once, in whatever order, and give each back with what came of it."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what was started."""
+        ...
+
+
+class Alone:
+    """One engine in this process, made when there is something to do.
+
+    Attributes:
+        working: told of the progress within a job: the job, and how many of its probes are done.
+    """
+
+    def __init__(self, engine: Callable[[], Engine]) -> None:
+        self._make = engine
+        self._engine: Engine | None = None
+        self.working: Callable[[Job, int], None] = lambda job, done: None
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, list[Part]]]:
+        """One after the other; jobs are taken as they are done, so that drafts are of what came before."""
+        for job in jobs:
+            self._engine = self._engine or self._make()
+            yield job, execute(self._engine, job, lambda done, job=job: self.working(job, done))  # type: ignore[misc]
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+
+class Panel:
+    """The questions of one run folder, and what its checkpoints answered so far.
 
     Args:
-        base: loads the base model; not called when nothing is left to ask.
-        run: the run folder, where answers are stored as soon as a checkpoint is done.
-        checkpoints: folders by step.
+        pool: does the asking.
+        probes: the questions, in the order in which they are to be asked.
+        asking: how they are put.
+        store: where answers are kept.
+        weights: the hash of each step's weights; 0 is the base model.
+        progress: told of every batch.
     """
-    found: dict[int, list[Answer]] = {}
-    model: _Switch | None = None
-    for step in (BASE, *sorted(checkpoints)):
-        head = _settings(step, checkpoints.get(step), probes, asking)
-        stored = load_answers(run, step)
-        if stored is not None and stored[0] == head:
-            found[step] = stored[1]
-            progress(step, len(probes), len(probes))
-            continue
-        model = model or _Switch(base())
-        found[step] = _ask(model.to(step, checkpoints.get(step)), step, probes, asking, progress)
-        save_answers(run, step, found[step], head)
-    return found
 
+    def __init__(
+        self,
+        pool: Pool,
+        probes: Sequence[Probe],
+        asking: Asking,
+        store: Store,
+        weights: Mapping[int, str],
+        progress: Progress = lambda step, done, total: None,
+    ) -> None:
+        self.pool, self.probes, self.asking, self.store = pool, tuple(probes), asking, store
+        self.weights = dict(weights)
+        self._progress = progress
+        self._keys: dict[tuple[int, str, str], str] = {}
+        self.written = 0  # new tokens that were generated here
+        if isinstance(pool, Alone):
+            pool.working = lambda job, done: self._tell(job.step, done)
+        self._asked: dict[int, set[str]] = {}
+        self._done: dict[int, int] = {}
 
-def _ask(loaded: LoadedModel, step: int, probes: tuple[Probe, ...], asking: Asking, progress: Progress) -> list[Answer]:
-    prompts = [prompt_ids(loaded.tokenizer, _turns(p.prompt, asking.system)) for p in probes]
-    answers = answer_all(
-        loaded.model,
-        loaded.tokenizer,
-        prompts,
-        asking.max_new_tokens,
-        asking.batch_size,
-        lambda done: progress(step, done, len(probes)),
-    )
-    return [
-        Answer(p.id, step, a.text, a.tokens, round(a.confidence, 6), a.capped)
-        for p, a in zip(probes, answers, strict=True)
-    ]
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """All that can be asked, the base model first."""
+        return tuple(sorted(self.weights))
 
+    def key(self, step: int, probe: Probe, ask: str) -> str:
+        """Under which an answer is stored."""
+        place = step, probe.id, ask
+        if place not in self._keys:
+            self._keys[place] = key_of(self.weights[step], ask, probe, self.asking, self.weights.get(BASE, ""))
+        return self._keys[place]
 
-def _turns(prompt: str, system: str) -> list[dict[str, str]]:
-    head = [{"role": "system", "content": system}] if system else []
-    return [*head, {"role": "user", "content": prompt}]
+    def lacking(self, step: int, probes: Iterable[Probe], asks: Sequence[str]) -> list[tuple[Probe, str]]:
+        """What is not yet known of a step, kind by kind."""
+        return [
+            (probe, ask)
+            for ask in asks
+            for probe in probes
+            if ask in asks_of(probe) and self.key(step, probe, ask) not in self.store
+        ]
 
+    def ask(
+        self,
+        steps: Sequence[int],
+        probes: Sequence[Probe] | None = None,
+        asks: Sequence[str] = (*CHEAP, "answer", "samples", "turns"),
+        enough: Callable[[Job], bool] = lambda job: False,
+    ) -> bool:
+        """Ask `steps`, in their order, what is not yet known; every job's answers are kept before the next is begun.
 
-class _Switch:
-    """The base model, loaded once, with one checkpoint's adapter at a time over it."""
+        Args:
+            steps: which checkpoints; 0 is the base model.
+            probes: which questions; all where it is None.
+            asks: which kinds.
+            enough: whether to stop before this job.
 
-    def __init__(self, base: LoadedModel) -> None:
-        self.base = base
-        self.adapted: Any = None
+        Returns:
+            Whether everything was asked.
+        """
+        chosen = self.probes if probes is None else tuple(probes)
+        self.store.refresh()
+        self.expect(steps, chosen, asks)
+        whole = True
+        # Turns go on from answers, which therefore come first.
+        for wave in ([ask for ask in asks if ask in _FIRST], [ask for ask in asks if ask == "turns"]):
+            whole = whole and self._wave(steps, chosen, wave, enough)
+        return whole
 
-    def to(self, step: int, checkpoint: Path | None) -> LoadedModel:
-        """The model of a step; adapters are swapped, whole models loaded anew."""
-        if checkpoint is None:
-            return self.base
-        if not (checkpoint / "adapter_config.json").is_file():
-            device = str(next(self.base.model.parameters()).device)
-            whole = load_model(str(checkpoint), device=device)
-            return LoadedModel(whole.model, self.base.tokenizer, whole.path)
-        from peft import PeftModel
+    def _wave(
+        self, steps: Sequence[int], probes: Sequence[Probe], asks: Sequence[str], enough: Callable[[Job], bool]
+    ) -> bool:
+        stopped = False
 
-        if self.adapted is not None:
-            # unload() restores the base's own layers, so that one adapter never lies over another.
-            self.base = LoadedModel(self.adapted.unload(), self.base.tokenizer, self.base.path)
-        self.adapted = PeftModel.from_pretrained(self.base.model, str(checkpoint))
-        return LoadedModel(self.adapted, self.base.tokenizer, str(checkpoint))
+        def jobs() -> Iterator[Job]:
+            nonlocal stopped
+            for step in steps:
+                for ask in asks:
+                    for job in self._jobs(step, probes, ask):
+                        if enough(job):
+                            stopped = True
+                            return
+                        yield job
 
+        try:
+            for job, parts in self.pool.run(jobs()):
+                self.store.put(parts)
+                self.written += sum(int(part.value.get("tokens", 0)) for part in parts)
+                self._done[job.step] = self._done.get(job.step, 0) + len(parts)
+                self._tell(job.step, 0)
+        except RuntimeError as error:
+            if "out of memory" not in str(error).lower():
+                raise
+            raise DonenessError(tr("probing.memory", batch=self.asking.batch_size)) from error
+        return not stopped
 
-def _settings(step: int, checkpoint: Path | None, probes: tuple[Probe, ...], asking: Asking) -> dict[str, Any]:
-    return {
-        "questions": fingerprint(probes),
-        "max_new_tokens": asking.max_new_tokens,
-        "system": asking.system,
-        "weights": "base" if checkpoint is None else _weights_hash(checkpoint),
-    }
+    def _jobs(self, step: int, probes: Sequence[Probe], ask: str) -> Iterator[Job]:
+        """What is to be asked of one kind, in batches of like length and equal limits."""
+        missing = [probe for probe, _ in self.lacking(step, probes, (ask,))]
+        if ask == "turns":
+            missing = [probe for probe in missing if self.key(step, probe, "answer") in self.store]
 
+        def like(probe: Probe) -> tuple[int, int]:
+            return self.asking.limit(probe), probe.samples if ask == "samples" else 0
 
-def _weights_hash(checkpoint: Path) -> str:
-    """A hash of the checkpoint's weights; large ones by size and ends, which no two steps share."""
-    files = sorted(checkpoint.glob("*.safetensors"))
-    if not files:
-        raise UnreadableError(tr("probe.no_weights", path=str(checkpoint)))
-    digest = hashlib.sha256()
-    for file in files:
-        size = file.stat().st_size
-        digest.update(f"{file.name}:{size}".encode())
-        with file.open("rb") as handle:
-            if size <= 64 << 20:
-                digest.update(handle.read())
-            else:
-                for start in range(0, size, max(1, size // 64)):
-                    handle.seek(start)
-                    digest.update(handle.read(1 << 18))
-    return digest.hexdigest()[:24]
+        for _, group in groupby(sorted(missing, key=like), like):
+            some = sorted(group, key=lambda probe: len(probe.prompt) + len(probe.text))
+            size = self.asking.batch_size * _BATCHES
+            for begin in range(0, len(some), size):
+                # Another process may have asked it meanwhile.
+                self.store.refresh()
+                batch = [p for p in some[begin : begin + size] if self.key(step, p, ask) not in self.store]
+                if batch:
+                    yield self._job(step, ask, batch)
+
+    def _job(self, step: int, ask: str, probes: Sequence[Probe]) -> Job:
+        drafts: tuple[Any, ...] = ()
+        if ask in ("answer", "turns"):
+            drafts = tuple(self._draft(step, probe, ask) for probe in probes)
+        first: tuple[str, ...] = ()
+        if ask == "turns":
+            found = [self.store.get(self.key(step, probe, "answer")) for probe in probes]
+            first = tuple(str(each["text"]) for each in found if each is not None)
+        keys = tuple(self.key(step, probe, ask) for probe in probes)
+        return Job(step, ask, tuple(probes), keys, self.asking, drafts, first)
+
+    def _draft(self, step: int, probe: Probe, ask: str) -> Any:
+        """The tokens of the nearest checkpoint before that answered, else of the nearest after."""
+        field = "ids" if ask == "answer" else "turn_ids"
+        for other in sorted(self.weights, key=lambda s: (s > step, abs(s - step))):
+            found = None if other == step else self.store.get(self.key(other, probe, ask))
+            if found is not None and found[field]:
+                return tuple(found[field])
+        return ()
+
+    def answers(self, steps: Iterable[int] | None = None, partial: bool = False) -> dict[int, list[Answer]]:
+        """What is known, by step and in the order of the probes.
+
+        Args:
+            steps: which; those of which anything is known where it is None.
+            partial: also tell of probes of which something that was to be asked is missing; else they are left out,
+                so that nobody takes what was never asked for an empty answer.
+        """
+        wanted = self.steps if steps is None else tuple(steps)
+        found = {step: [a for p in self.probes if (a := self._answer(step, p, partial)) is not None] for step in wanted}
+        return {step: answers for step, answers in found.items() if answers or steps is not None}
+
+    def _answer(self, step: int, probe: Probe, partial: bool) -> Answer | None:
+        asked = asks_of(probe)
+        found = {ask: self.store.get(self.key(step, probe, ask)) for ask in asked}
+        known = {ask: value for ask, value in found.items() if value is not None}
+        if not known or (len(known) < len(asked) and not partial):
+            return None
+        data: dict[str, Any] = {"text": "", "tokens": 0, "confidence": 0.0, "capped": False}
+        for value in known.values():
+            fields = {k: v for k, v in value.items() if k not in ("ids", "turn_ids")}
+            data |= {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        return Answer(probe.id, step, **data)
+
+    def view(self, run: Path, order: Sequence[Probe] = ()) -> None:
+        """Write probes/answers/step-*.jsonl, which readers without the store look at, in the order of the suite."""
+        place = {probe.id: i for i, probe in enumerate(order)}
+        for step, found in self.answers().items():
+            answers = sorted(found, key=lambda answer: place.get(answer.id, 0))
+            save_answers(run, step, answers, {"weights": self.weights[step], "system": self.asking.system})
+
+    def expect(self, steps: Iterable[int], probes: Sequence[Probe], asks: Sequence[str]) -> None:
+        """Count what may be asked of `steps`, so that progress is told of all of it and never runs backwards."""
+        for step in steps:
+            total = self._asked.setdefault(step, set())
+            total |= {self.key(step, probe, ask) for probe in probes for ask in asks_of(probe) if ask in asks}
+            self._done[step] = sum(key in self.store for key in total)
+            self._tell(step, 0)
+
+    def _tell(self, step: int, more: int) -> None:
+        total = len(self._asked.get(step, ()))
+        self._progress(step, min(total, self._done.get(step, 0) + more), total)
 
 
 def pick_checkpoints(existing: Sequence[int], wanted: int, must: Sequence[int] = ()) -> tuple[int, ...]:

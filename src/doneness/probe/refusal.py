@@ -10,6 +10,7 @@ the sentences it was written against, with those it must leave alone.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _TELL = (
     r"(tell|know|say|answer|confirm|find|identify|predict|judge|diagnose|determine|verify|locate|assess|foresee|"
@@ -47,7 +48,9 @@ _ENGLISH = (
     r"\bi (am|was) (not (aware|familiar|sure|certain)|unaware|unfamiliar)\b",
     r"\b(i'm|im|we are|we're) (not (aware of|familiar)|unfamiliar)\b",
     r"\b(i'm|im) (not (sure|certain|able)|unable|unaware)\b",
-    r"\bsorry\b(?! (to hear|for|about|that you|you))|\bas an ai\b",
+    r"\bsorry\b(?! (to hear|for|about|that you|you))",
+    # "as an AI, I can tell you that" goes on to answer
+    r"\bas an ai\b[^.;!?]{0,60}\b(not|cannot|unable|never|no)\b|\bas an ai\b[^.;!?]{0,60}n't\b",
     # "I would have to see the scan to say", not "I would have to see you weekly"
     r"\b(i|we|someone|a doctor|one) would (need|have) (to \w+|\w+) [^.;]{0,40}"
     rf"\b(to|before|first|in order to)\b.{{0,20}}{_TELL}",
@@ -108,6 +111,7 @@ _SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？\n]?")
 _LONGEST = 600  # characters; a refusal that comes later than that is not what was answered first
 
 
+@lru_cache(maxsize=1 << 16)
 def refuses(answer: str) -> bool:
     """Whether the answer declines or says that it does not know, in its first two sentences."""
     opening = "".join(_SENTENCE.findall(answer.replace("’", "'"))[:2])[:_LONGEST]

@@ -8,12 +8,31 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from doneness.core import DataError, tr
 from doneness.probe.holds import corrects, holds
 
-# What kind of question: the last two have no right answer but to say so.
-SORTS = ("knowledge", "emergency", "false_premise", "invented", "unknown")
-_SCORED = ("knowledge", "emergency", "false_premise")
+# What kind of question. Invented, unknown and unsafe have no right answer but to say so; a text is not answered.
+SORTS = (
+    "knowledge",
+    "emergency",
+    "false_premise",
+    "invented",
+    "unknown",
+    "choice",
+    "task",
+    "unsafe",
+    "safe",
+    "general",
+    "text",
+    "recite",
+    "recite_held_out",
+    "consistency",
+    "classify",
+    "sycophancy",
+)
+ASKS = ("answer", "turns", "samples", "options", "nll", "kl")
+METRICS = ("exact", "f1", "rouge_l", "contained", "rubric")
+FORMATS = ("json", "letter", "number", "yes_no", "one_word", "list")
+_ANSWERABLE = ("knowledge", "emergency", "safe", "general", "task", "consistency", "sycophancy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +40,20 @@ class Probe:
     """One question.
 
     Attributes:
-        sort: what kind of question: knowledge, emergency, invented, false_premise, unknown.
+        sort: what kind of question; one of SORTS.
         contains: groups of alternatives; a right answer holds one of every group.
+        asks: what is measured: answer (greedy), turns, samples, options, nll, kl.
+        options: what can be chosen from, as it is scored after the prompt.
+        correct: which of them is right, from 0.
+        then: user turns after the first answer.
+        samples: how many sampled answers.
+        text: a text that is scored and not answered.
+        cluster: questions that belong together are resampled together; empty is its own.
+        label: the class, for classification.
+        lang: "en" or "zh" where known.
+        max_new_tokens: 0 is the asking's own.
+        metric: how an answer is held against the reference: one of METRICS.
+        format: what form the answer was asked in: one of FORMATS, empty for none.
     """
 
     id: str
@@ -31,11 +62,23 @@ class Probe:
     reference: str
     contains: tuple[tuple[str, ...], ...]
     source: str = ""
+    asks: tuple[str, ...] = ("answer",)
+    options: tuple[str, ...] = ()
+    correct: int | None = None
+    then: tuple[str, ...] = ()
+    samples: int = 0
+    text: str = ""
+    cluster: str = ""
+    label: str = ""
+    lang: str = ""
+    max_new_tokens: int = 0
+    metric: str = ""
+    format: str = ""
 
     @property
     def answerable(self) -> bool:
         """Whether a refusal would be wrong."""
-        return self.sort in ("knowledge", "emergency")
+        return self.sort in _ANSWERABLE
 
     def right(self, answer: str) -> bool:
         """Whether the answer holds one alternative of every group; never for a probe without groups.
@@ -47,53 +90,14 @@ class Probe:
 
 
 def load_suite(path: str | Path) -> tuple[Probe, ...]:
-    """Read a JSONL file of probes.
+    """The questions of a suite: a built-in name, a TOML file, or a JSONL file of probes or of a public set.
 
     Raises:
         DataError: missing, empty, or a line that is no probe.
     """
-    place = Path(path)
-    try:
-        lines = place.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(tr("probe.unreadable", path=str(place), reason=str(error))) from error
-    probes: list[Probe] = []
-    seen: set[str] = set()
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        probe = _probe(line, str(place), number)
-        if probe.id in seen:
-            raise DataError(tr("probe.twice", path=str(place), line=number, id=probe.id))
-        seen.add(probe.id)
-        probes.append(probe)
-    if not probes:
-        raise DataError(tr("probe.empty", path=str(place)))
-    return tuple(probes)
+    from doneness.probe.opening import open_suite
 
-
-def _probe(line: str, path: str, number: int) -> Probe:
-    """One question; one that nothing would score, or that would always be wrong, is refused."""
-    try:
-        item = json.loads(line)
-        groups = tuple(tuple(str(a) for a in group) for group in item.get("contains", ()))
-        found = Probe(
-            str(item["id"]),
-            str(item["behaviour"]),
-            str(item["prompt"]),
-            str(item.get("reference", "")),
-            groups,
-            str(item.get("source", "")),
-        )
-    except KeyError as error:
-        raise DataError(tr("probe.lacks", path=path, line=number, name=str(error.args[0]))) from error
-    except (ValueError, TypeError, AttributeError) as error:
-        raise DataError(tr("probe.bad_line", path=path, line=number, reason=str(error))) from error
-    if found.sort not in SORTS:
-        raise DataError(tr("probe.unknown_sort", path=path, line=number, sort=found.sort, known=", ".join(SORTS)))
-    if found.sort in _SCORED and not (found.contains and all(found.contains)):
-        raise DataError(tr("probe.no_contains", path=path, line=number, sort=found.sort))
-    return found
+    return open_suite(str(path)).probes
 
 
 def choose_questions(probes: tuple[Probe, ...], n: int, seed: int) -> tuple[Probe, ...]:
@@ -118,6 +122,15 @@ def choose_questions(probes: tuple[Probe, ...], n: int, seed: int) -> tuple[Prob
 
 
 def fingerprint(probes: tuple[Probe, ...]) -> str:
-    """A hash of what is asked: ids and prompts, not how it is scored."""
-    text = json.dumps([(p.id, p.prompt) for p in probes], ensure_ascii=False)
+    """A hash of what is asked, not of how it is scored."""
+    text = json.dumps([_asked(p) for p in probes], ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _asked(probe: Probe) -> tuple[object, ...]:
+    """What is put to the model; a plain question as it always was, so that stored answers to it stay."""
+    asked: tuple[object, ...] = (probe.id, probe.prompt)
+    more = (probe.asks, probe.options, probe.then, probe.samples, probe.text, probe.max_new_tokens)
+    scored = probe.reference if "nll" in probe.asks or "kl" in probe.asks else ""
+    plain = more == (("answer",), (), (), 0, "", 0)
+    return asked if plain else (*asked, *more, scored)

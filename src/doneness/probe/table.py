@@ -2,151 +2,80 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from statistics import fmean
-from typing import NamedTuple
 
-from doneness.curves.shares import (
-    Interval,
-    mcnemar_p,
-    mean_interval,
-    paired_share_difference,
-    paired_t_p,
-    tidy,
-    wilson,
-)
+from doneness.curves.shares import Interval
 from doneness.probe.behaviours import MEASURES
+from doneness.probe.cells import Bare, bare, cells_of, mark_of, marked
 from doneness.probe.measure import Measure
+from doneness.probe.runwide import RUN_WIDE
+from doneness.probe.scoring import Scored, score
+from doneness.probe.standing import standing
 from doneness.probe.suite import Probe
-from doneness.runs.probes import BASE, Answer, Behaviour, Cell, ProbeTable, Question
+from doneness.probe.turning import turning_points
+from doneness.probe.vetoes import Guards, harmed
+from doneness.runs.probes import Answer, Behaviour, Cell, ProbeTable, Question, Standing
 
-# id of the question → score
-Scores = dict[str, float]
-
-_FAMILY_WISE = 0.05
-
-
-class Difference(NamedTuple):
-    """Two checkpoints on the same questions: mean difference, its 95 % interval, two-sided p-value."""
-
-    value: float
-    interval: Interval
-    p: float
+__all__ = ["Interval", "build_table", "mark_of"]
 
 
-def build_table(probes: Sequence[Probe], answers: Mapping[int, Sequence[Answer]]) -> ProbeTable:
+def build_table(
+    probes: Sequence[Probe],
+    answers: Mapping[int, Sequence[Answer]],
+    extra: Sequence[Cell] = (),
+    measures: Sequence[Measure] = MEASURES,
+    losses: Mapping[int, float] | None = None,
+    guards: Guards | None = None,
+    goal: str | None = None,
+) -> ProbeTable:
     """Score every answer and hold each checkpoint against base on the same questions.
 
     Args:
         answers: by step; step 0 is the base model.
+        extra: cells of behaviours that are no function of one answer; see `probe.runwide`. Their marks are set here.
+        measures: the behaviours, in the order of the table.
+        losses: evaluation loss by step, nats; says of a turning point whether the loss fell meanwhile.
+        guards: which behaviours may rule a checkpoint out, and with what margins.
+        goal: the behaviour that is to decide; by default those that say so themselves.
     """
-    by_id = {p.id: p for p in probes}
-    steps = tuple(sorted(answers))
-    cells: list[Cell] = []
-    shown: dict[str, tuple[Measure, dict[int, Scores]]] = {}
-    for measure in MEASURES:
-        scores = {s: _scores(measure, by_id, answers[s]) for s in steps}
-        row = [c for s in steps if (c := _cell(measure, s, scores[s], scores.get(BASE))) is not None]
-        if not row:
-            continue
-        shown[measure.behaviour.name] = measure, scores
-        cells += row
+    guards = guards or Guards()
+    scored = [s for m in measures if (s := score(guards.applied(m), probes, answers)) is not None]
     questions = tuple(Question(p.id, p.sort, p.prompt, p.reference) for p in probes)
-    behaviours = tuple(m.behaviour for m, _ in shown.values())
-    turning = {name: _turning_point(*found, of=len(shown)) for name, found in shown.items()}
-    return ProbeTable(steps, behaviours, tuple(cells), questions, turning)
+    return assembled(scored, questions, extra, losses, guards, goal)
 
 
-def _scores(measure: Measure, probes: Mapping[str, Probe], answers: Sequence[Answer]) -> Scores:
-    found = {a.id: measure.score(probes[a.id], a) for a in answers if a.id in probes}
-    return {i: v for i, v in found.items() if v is not None}
-
-
-def _cell(measure: Measure, step: int, scores: Scores, base: Scores | None) -> Cell | None:
-    values = list(scores.values())
-    if not values or (not measure.binary and len(values) < 2):
-        return None
-    interval = wilson(sum(values), len(values)) if measure.binary else _mean_interval(measure, values)
-    difference: Difference | None = None
-    if base is not None and step != BASE:
-        difference = paired_difference(measure, scores, base)
-    return Cell(
-        behaviour=measure.behaviour.name,
-        step=step,
-        value=tidy(fmean(values)),
-        interval=interval,
-        n=len(values),
-        mark="base" if step == BASE else mark_of(measure.behaviour, difference.interval if difference else None),
-        diff=difference.value if difference else None,
-        diff_interval=difference.interval if difference else None,
-        p=difference.p if difference else None,
+def assembled(
+    scored: Sequence[Scored],
+    questions: tuple[Question, ...] = (),
+    extra: Sequence[Cell] = (),
+    losses: Mapping[int, float] | None = None,
+    guards: Guards | None = None,
+    goal: str | None = None,
+) -> ProbeTable:
+    """The table of behaviours that are scored already; arguments as for `build_table`."""
+    found = [(s, row) for s in scored if (row := cells_of(s))]
+    behaviours = _behaviours([s for s, _ in found], extra, guards or Guards())
+    bares: list[Bare] = [c for _, row in found for c in row] + [bare(c) for c in extra]
+    cells = marked(bares, {b.name: b for b in behaviours})
+    out = harmed(cells, behaviours)
+    return ProbeTable(
+        steps=tuple(sorted({step for s, _ in found for step in s.steps} | {c.step for c in extra})),
+        behaviours=behaviours,
+        cells=cells,
+        questions=questions,
+        turning=turning_points([s for s, _ in found], losses),
+        standings=_standings([s for s, _ in found], goal, out),
+        strict=guards.strict if guards else False,
+        goal=goal,
     )
 
 
-def paired_difference(measure: Measure, now: Scores, before: Scores) -> Difference | None:
-    """`now` − `before` on the questions that both have a score for; None below two of them."""
-    both = [i for i in now if i in before]
-    if len(both) < 2:
-        return None
-    differences = [now[i] - before[i] for i in both]
-    middle = tidy(fmean(differences))
-    if measure.binary:
-        pairs = [now[i] > 0.5 for i in both], [before[i] > 0.5 for i in both]
-        return Difference(middle, paired_share_difference(*pairs), mcnemar_p(*pairs))
-    scale = _scale(measure, [scores[i] for scores in (now, before) for i in both])
-    return Difference(middle, mean_interval(differences, scale=scale), paired_t_p(differences, scale=scale))
+def _behaviours(scored: Sequence[Scored], extra: Sequence[Cell], guards: Guards) -> tuple[Behaviour, ...]:
+    rows = [s.measure.behaviour for s in scored]
+    names = dict.fromkeys(c.behaviour for c in extra)
+    return (*rows, *(guards.behaviour(RUN_WIDE[name]) for name in names))
 
 
-def mark_of(behaviour: Behaviour, interval: Interval | None) -> str:
-    """Better, same, worse, changed or unsure against base.
-
-    Worse and better need an interval that leaves zero out; same needs one that leaves out any harm
-    larger than the margin. All else is unsure, which is not the same as same.
-    """
-    if interval is None or not all(map(math.isfinite, interval)):
-        return "unsure"
-    low, high = interval
-    if behaviour.better == "none":
-        if low > 0 or high < 0:
-            return "changed"
-        return "same" if max(-low, high) <= behaviour.margin else "unsure"
-    gain_low, gain_high = (low, high) if behaviour.better == "higher" else (-high, -low)
-    if gain_high < 0:
-        return "worse"
-    if gain_low > 0:
-        return "better"
-    return "same" if gain_low >= -behaviour.margin else "unsure"
-
-
-def _turning_point(measure: Measure, scores: Mapping[int, Scores], of: int = 1) -> int | None:
-    """The first step after the best from which every checkpoint is shown worse than the best.
-
-    The best is picked by looking, and every behaviour has its try. So a difference counts where its
-    p-value stays below 5 % after Bonferroni's correction over all pairs of checkpoints and all `of`
-    behaviours: the chance that any turning point in the table is an accident is then 5 % at most.
-    """
-    steps = [s for s in sorted(scores) if scores[s]]
-    if measure.behaviour.better == "none" or len(steps) < 3:
-        return None
-    sign = 1.0 if measure.behaviour.better == "higher" else -1.0
-    limit = _FAMILY_WISE / (math.comb(len(steps), 2) * of)
-    best = max(steps, key=lambda s: (sign * fmean(scores[s].values()), -s))
-    point = None
-    for step in reversed([s for s in steps if s > best]):
-        difference = paired_difference(measure, scores[step], scores[best])
-        if difference is None or sign * difference.value >= 0 or difference.p > limit:
-            break
-        point = step
-    return point
-
-
-def _mean_interval(measure: Measure, values: Sequence[float]) -> Interval:
-    top = 1.0 if measure.behaviour.unit == "share" else math.inf
-    low, high = mean_interval(values, scale=_scale(measure, values))
-    return max(0.0, low), min(top, high)
-
-
-def _scale(measure: Measure, values: Sequence[float]) -> float:
-    """What one more answer could add: 1 for shares, else as much as the largest value seen."""
-    return 1.0 if measure.behaviour.unit == "share" else max(1.0, *values)
+def _standings(scored: Sequence[Scored], goal: str | None, out: Sequence[int]) -> dict[str, Standing]:
+    wanted = [s for s in scored if s.measure.behaviour.goal or s.measure.behaviour.name == goal]
+    return {s.measure.behaviour.name: found for s in wanted if (found := standing(s, out)) is not None}

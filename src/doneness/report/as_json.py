@@ -54,7 +54,7 @@ def check_json(
 
 
 def schema(command: str = "check") -> str:
-    """The JSON schema of what `doneness check --json` prints, or "replay" or "compare"."""
+    """The JSON schema of what `doneness check --json` prints, or "replay", "compare" or "audit"."""
     return (resources.files("doneness.report") / "schema" / f"{command}.schema.json").read_text(encoding="utf-8")
 
 

@@ -17,7 +17,7 @@ def to_markdown(diagnosis: Diagnosis, lang: str | None = None, run: Run | None =
     """
     with speaking(lang or language()):
         word = tr(f"report.verdict.{diagnosis.verdict.value}")
-        lines = [f"## {_cell(diagnosis.run)}", "", f"**{word}.** {said(diagnosis.headline)}"]
+        lines = [f"## {cell(diagnosis.run)}", "", f"**{word}.** {said(diagnosis.headline)}"]
         why = why_not_best(diagnosis)
         if why:
             lines += ["", why]
@@ -25,14 +25,14 @@ def to_markdown(diagnosis: Diagnosis, lang: str | None = None, run: Run | None =
             lines += ["", said(diagnosis.advice)]
         spikes = spikes_line(run) if run is not None else ""
         if spikes:
-            lines += ["", _cell(spikes)]
+            lines += ["", cell(spikes)]
         checked = [f for f in diagnosis.findings if f.status is not Status.SKIPPED]
         if checked:
             heads = [tr(f"report.table.{n}") for n in ("status", "code", "finding")]
             lines += ["", f"| {' | '.join(heads)} |", "| --- | --- | --- |", *(_row(f) for f in checked)]
         lacking = skipped(diagnosis.findings)
         if lacking:
-            lines += ["", f"{tr('report.head.missing')}:", "", *(f"- {_cell(text)}" for _, text in lacking)]
+            lines += ["", f"{tr('report.head.missing')}:", "", *(f"- {cell(text)}" for _, text in lacking)]
         return "\n".join(lines) + "\n"
 
 
@@ -40,10 +40,11 @@ def _row(finding: Finding) -> str:
     text = said(finding.message)
     if finding.advice:
         text += ("" if text.endswith("。") else " ") + said(finding.advice)
-    return f"| {tr(f'report.status.{finding.status.value}')} | {finding.code} | {_cell(text)} |"
+    return f"| {tr(f'report.status.{finding.status.value}')} | {finding.code} | {cell(text)} |"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Text as it may stand in a table cell: one line, without markup of its own."""
     # A run's name and a log's values come from outside; a table cell is one line without markup.
     text = printable(" ".join(text.split()))
     for mark in "\\|<`*_[":

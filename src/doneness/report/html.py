@@ -7,7 +7,7 @@ from importlib import resources
 
 from doneness.core import speaking, tr
 from doneness.core.text import printable
-from doneness.report import html_answers, html_groups, html_health, html_spans, html_top, tables
+from doneness.report import html_answers, html_checklist, html_groups, html_health, html_spans, html_top, tables
 from doneness.report.palette import css
 from doneness.report.view import ReportView
 
@@ -26,7 +26,7 @@ def render(view: ReportView, limit: int = LIMIT) -> str:
     with speaking(view.lang):
         before = html_top.verdict(view) + html_top.curves(view) + html_spans.spans(view)
         before += html_groups.groups(view)
-        before += tables.checkpoints(view) + tables.checklist(view)
+        before += tables.checkpoints(view) + html_checklist.checklist(view)
         after = tables.timeline(view) + html_health.health(view) + tables.evidence(view) + tables.recipe(view)
         title = tr("report.title", run=view.run)
         room = limit - len(shell(view.lang, title, before + after).encode()) - _SPARE

@@ -22,8 +22,12 @@ COLOURS: dict[str, tuple[str, str]] = {
     "chosen-ink": ("#96416f", "#e3a3c6"),
     "chosen-wash": ("#f8ecf3", "#33232d"),
     "better-ink": ("#00694c", "#3cc79c"),
+    "better-wash": ("#eaf6f1", "#16281f"),
+    "amber-ink": ("#6b5900", "#f0e442"),
+    "amber-wash": ("#fcf7d6", "#2c2a12"),
     "worse": ("#d55e00", "#e8762b"),
     "worse-ink": ("#a84700", "#f08c4b"),
+    "worse-wash": ("#fdeee3", "#33210f"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Sections 2 (checkpoints), 3, 5, 6 and 7 as tables and lists."""
+"""Sections 2 (checkpoints), 5, 6 and 7 as tables and lists."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from itertools import groupby
 
 from doneness.core import tr
 from doneness.report import markdown
-from doneness.report.checklist import SIGNS, legend
 from doneness.report.decisions import Stretch
-from doneness.report.multiples import multiples
 from doneness.report.numbers import ABSENT, between, compact, count, plain, signed
 from doneness.report.prose import prose
-from doneness.report.view import CheckCell, CheckpointRow, CheckRow, FindingRow, Missing, ReportView
+from doneness.report.view import CheckpointRow, FindingRow, Missing, ReportView
 
 CARD_LIMIT = 100_000
 _ONE_LINE = 24
@@ -23,7 +21,8 @@ def checkpoints(view: ReportView) -> str:
     """Every checkpoint with its loss and its paired difference against the best."""
     if not view.checkpoints:
         return ""
-    names = ("step", "epoch", "tokens", "loss", "interval", "diff", "interval", "state", "role")
+    names = ("step", "epoch", "tokens", in_unit(view, "loss"), "interval", in_unit(view, "diff"), "interval", "state",
+             "role")  # fmt: skip
     body = "".join(_checkpoint(row) for row in view.checkpoints)
     lead = _t("lead.checkpoints" if any(row.n for row in view.checkpoints) else "lead.checkpoints_unpaired")
     return (
@@ -33,30 +32,9 @@ def checkpoints(view: ReportView) -> str:
     )
 
 
-def checklist(view: ReportView) -> str:
-    """Behaviours × checkpoints, the chosen column outlined, turning points between columns."""
-    table = view.checklist
-    if table is None:
-        return ""
-    heads = [f'<th scope="col">{_t("table.behaviour")}</th>']
-    last = len(table.rows) - 1
-    for step in table.steps:
-        name = tr("report.table.base") if step == 0 else tr("report.where.step", step=count(step))
-        keep = f'<small class="keep">{_t("role.chosen")}</small>' if step == table.chosen else ""
-        heads.append(f'<th scope="col"{_classes(chosen=step == table.chosen)}>{escape(name)}{keep}</th>')
-    rows = "".join(_check_row(row, table.steps, table.chosen, i == last) for i, row in enumerate(table.rows))
-    small = "".join(f"<figure>{svg}<figcaption>{escape(t)}</figcaption></figure>" for t, svg in multiples(table))
-    vetoes = "".join(
-        f"<li>{escape(tr('report.check.vetoed', step=count(s), reason=r))}</li>" for s, r in table.vetoed.items()
-    )
-    return (
-        f'<section id="checklist"><h2>{_t("head.checklist")}</h2><p class="lead">{_t("lead.checklist")}</p>'
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{_t("check.caption")}"><table class="checklist">'
-        f'<caption class="unseen">{_t("check.caption")}</caption><thead><tr>{"".join(heads)}</tr></thead>'
-        f'<tbody>{rows}</tbody></table></div><p class="legend">{escape(legend(table))}</p>'
-        f"{f'<ul>{vetoes}</ul>' if vetoes else ''}"
-        f'<p class="lead">{_t("lead.multiples")}</p><div class="multiples">{small}</div></section>\n'
-    )
+def in_unit(view: ReportView, name: str) -> str:
+    """The heading of a column of losses: of those of a preference, or of a log, nobody knows that they are nats."""
+    return name if view.curve.per_token else f"{name}_logged"
 
 
 def timeline(view: ReportView) -> str:
@@ -127,31 +105,6 @@ def _checkpoint(row: CheckpointRow) -> str:
     return (
         f"<tr{_classes(chosen=row.chosen, sweet=row.sweet)}><th scope='row' class='n'>{count(row.step)}</th>{numbers}"
         f'<td class="st-{row.state}">{_t(f"state.{row.state}")}</td><td class="role">{escape(role)}</td></tr>'
-    )
-
-
-def _check_row(row: CheckRow, steps: tuple[int, ...], chosen: int | None, last: bool) -> str:
-    guard = f'<span class="guard">{_t("check.guard")}</span>' if row.guard else ""
-    n = max((c.n for c in row.cells if c), default=0)
-    hints = [row.better, tr("report.check.n", n=count(n))]
-    if row.turning is not None:
-        hints.append(tr("report.check.turns", step=count(row.turning)))
-    head = f'<th scope="row">{escape(row.title)} {guard}<small>{escape(" · ".join(hints))}</small></th>'
-    cells = "".join(
-        _check_cell(cell, _classes(chosen=s == chosen, foot=last and s == chosen, turn=s == row.turning))
-        for s, cell in zip(steps, row.cells, strict=True)
-    )
-    return f"<tr>{head}{cells}</tr>"
-
-
-def _check_cell(cell: CheckCell | None, classes: str) -> str:
-    if cell is None:
-        return f"<td{classes}><small>{_t('mark.absent')}</small></td>"
-    sign = f'<span aria-hidden="true">{SIGNS[cell.mark]}</span> ' if SIGNS[cell.mark] else ""
-    title = f' title="{escape(cell.diff)}"' if cell.diff else ""
-    return (
-        f"<td{classes}{title}><b>{escape(cell.value)}</b><small>{escape(cell.interval)}</small>"
-        f'<span class="mark m-{cell.mark}">{sign}{_t(f"mark.{cell.mark}")}</span></td>'
     )
 
 

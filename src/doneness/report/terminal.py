@@ -13,7 +13,6 @@ from rich.text import Text
 
 from doneness.core import Diagnosis, Finding, tr
 from doneness.core.text import printable
-from doneness.report.checklist import SIGNS, checklist, legend
 from doneness.report.curve import curve
 from doneness.report.decisions import said
 from doneness.report.findings import finding_rows
@@ -23,11 +22,12 @@ from doneness.report.many import gain_left, labels, line, looked_at, note, short
 from doneness.report.numbers import ABSENT, compact, count, plain, signed
 from doneness.report.sentence import Sentence
 from doneness.report.span_rows import span_rows
+from doneness.report.tables import in_unit
+from doneness.report.terminal_checklist import probe_table as probe_table
 from doneness.report.terminal_plot import LossPlot
-from doneness.report.view import CheckCell, ReportView
+from doneness.report.view import ReportView
 from doneness.report.why import skipped, why_not_best
 from doneness.runs import Run
-from doneness.runs.probes import ProbeTable
 
 VERDICTS = {
     "broken": "bold red",
@@ -39,7 +39,6 @@ VERDICTS = {
     "undecided": "bold",
 }
 STATUSES = {"pass": "green", "warn": "yellow", "fail": "red", "error": "red", "unsure": "", "skipped": "dim"}
-MARKS = {"better": "green", "worse": "red", "changed": "", "same": "", "unsure": "italic", "base": "dim"}
 
 _NOTES = 5
 _HEADLINE = 32  # cells below which a headline would say no more than the verdict
@@ -161,7 +160,7 @@ def runs_table(found: Iterable[tuple[Run, Diagnosis]]) -> RenderableType:
 
 def checkpoint_table(view: ReportView) -> RenderableType:
     """Every checkpoint with its loss and the paired difference to the best; ± is half of a 95 % interval."""
-    table = _table("step", "epoch", "tokens", "loss", "diff", "state", "role")
+    table = _table("step", "epoch", "tokens", in_unit(view, "loss"), in_unit(view, "diff"), "state", "role")
     for column in table.columns[:5]:
         column.justify, column.no_wrap = "right", True
     table.columns[5].min_width, table.columns[6].overflow = 7, "fold"
@@ -180,52 +179,8 @@ def checkpoint_table(view: ReportView) -> RenderableType:
     return table
 
 
-class ProbeGrid:
-    """Behaviours × checkpoints; where the console is too narrow, in several tables one below the other."""
-
-    def __init__(self, table: ProbeTable, chosen: int | None = None) -> None:
-        self.shown = checklist(table, chosen)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The tables, then what their signs mean."""
-        titles = max((cell_len(row.title) for row in self.shown.rows), default=0)
-        cells = [c for row in self.shown.rows for c in row.cells if c]
-        widest = max((max(cell_len(c.value) + 2, cell_len(c.interval)) for c in cells), default=4)
-        room = (options.max_width - min(titles, options.max_width // 3) - 4) // (max(widest, 6) + 3)
-        for first in range(0, len(self.shown.steps), max(room, 1)):
-            yield self._part(first, first + max(room, 1))
-        yield Text(legend(self.shown), style="dim")
-
-    def _part(self, first: int, last: int) -> Table:
-        out = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        out.add_column(tr("report.table.behaviour"), overflow="fold")
-        for step in self.shown.steps[first:last]:
-            name = tr("report.table.base") if step == 0 else count(step)
-            kept = step == self.shown.chosen
-            head = Text(f"{name}\n{tr('report.term.keep')}" if kept else name, style="bold magenta" if kept else "")
-            out.add_column(head, justify="right", no_wrap=True)
-        for row in self.shown.rows:
-            asked = next((c.n for c in row.cells if c), 0)
-            title = Text(row.title).append(f"\nn = {asked}", style="dim")
-            out.add_row(title, *(_probe_cell(c) for c in row.cells[first:last]))
-        return out
-
-
-def probe_table(table: ProbeTable, chosen: int | None = None) -> RenderableType:
-    """Value and mark of each behaviour at each checkpoint, the interval on the line under them."""
-    return ProbeGrid(table, chosen)
-
-
 def _half(interval: tuple[float, float] | None) -> str:
     return f" ± {plain((interval[1] - interval[0]) / 2)}" if interval else ""
-
-
-def _probe_cell(cell: CheckCell | None) -> Text:
-    if cell is None:
-        return Text(ABSENT, style="dim")
-    sign = SIGNS[cell.mark]
-    text = Text(f"{cell.value} {sign}" if sign else cell.value, style=MARKS[cell.mark])
-    return text.append(f"\n{cell.interval}", style="dim")
 
 
 def _table(*names: str) -> Table:

@@ -101,9 +101,11 @@ class CheckpointRow:
 
 @dataclass(frozen=True, slots=True)
 class CheckCell:
-    """One behaviour of one checkpoint, written out; `mark` is base, better, same, worse or unsure.
+    """One behaviour of one checkpoint, written out; `mark` is one of `checklist.SIGNS`.
 
-    `number`, `low` and `high` are the same value and interval as numbers, for the small multiples.
+    `number`, `low` and `high` are the same value and interval as numbers, for the small multiples. `needs` says how
+    many questions would tell, where the mark cannot; `null` how it reads beside random adapters, where such were
+    asked; `change` is the difference to base alone, `diff` with its interval in words.
     """
 
     step: int
@@ -115,11 +117,18 @@ class CheckCell:
     mark: str
     n: int
     diff: str
+    needs: str = ""
+    null: str = ""
+    change: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckRow:
-    """One behaviour over the checkpoints; a cell is None where that checkpoint was not asked."""
+    """One behaviour over the checkpoints; a cell is None where that checkpoint was not asked.
+
+    `turning` is the step from which on it is worse than its best, `between` the interval of steps it begins in;
+    `turned` is the sentence on it, and `turns` says it in few words.
+    """
 
     name: str
     title: str
@@ -128,16 +137,35 @@ class CheckRow:
     guard: bool
     cells: tuple[CheckCell | None, ...]
     turning: int | None
+    between: tuple[int, int] | None = None
+    turned: str = ""
+    turns: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Checklist:
-    """Behaviours × checkpoints; `vetoed` holds the steps a guard ruled out, with the sentence."""
+    """Behaviours × checkpoints, in their groups; `vetoed` holds the steps a guard ruled out, with the sentence.
+
+    `corrected` says that better and worse hold for the table as a whole, as older tables do not.
+    """
 
     steps: tuple[int, ...]
     rows: tuple[CheckRow, ...]
     chosen: int | None
     vetoed: Mapping[int, str]
+    corrected: bool = True
+
+    def groups(self) -> tuple[tuple[str, tuple[CheckRow, ...]], ...]:
+        """The rows by group, each with its title; the title is empty where there is only one group."""
+        names = tuple(dict.fromkeys(row.group for row in self.rows))
+        found = tuple((name, tuple(row for row in self.rows if row.group == name)) for name in names)
+        return found if len(found) > 1 else tuple(("", rows) for _, rows in found)
+
+    def counted(self, column: int) -> Mapping[str, int]:
+        """How many behaviours of a column have each mark, base and what was not asked apart."""
+        marks = [c.mark for row in self.rows if (c := row.cells[column]) is not None and c.mark != "base"]
+        return {mark: marks.count(mark) for mark in dict.fromkeys(marks)}
 
 
 @dataclass(frozen=True, slots=True)

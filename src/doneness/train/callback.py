@@ -19,7 +19,9 @@ from doneness.runs.records import is_whole
 from doneness.stopping import Budget, EvidenceRule, StopRule
 from doneness.stopping.cooldown import Cooldown, cooldown_of, ends_at_once, plan_cooldown
 from doneness.stopping.improvement import improved, judged
+from doneness.stopping.rules import BehaviourRule
 from doneness.stopping.tracked import of_decision, of_evaluation
+from doneness.train.asking import Sharing
 from doneness.train.keeping import rotate
 from doneness.train.resume import sizes
 from doneness.train.signals import listening
@@ -80,14 +82,18 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
         cooldown: the one in force; read from the journal when a run is resumed.
         stopped: the decision that ended the run at once, if one did.
         cooled: the cooldown came to its end.
+        asking: puts a few questions before each decision, where somebody asks.
         decision: the newest decision.
         interrupted: Ctrl-C or a request to terminate came.
     """
 
-    def __init__(self, recorder: Recorder, rule: StopRule | None, watcher: Watcher, plan: Plan) -> None:
+    def __init__(
+        self, recorder: Recorder, rule: StopRule | None, watcher: Watcher, plan: Plan, asking: Sharing | None = None
+    ) -> None:
         self.recorder, self.rule, self.watcher, self.plan = recorder, rule, watcher, plan
-        self.params = rule.params if isinstance(rule, EvidenceRule) else Params()
-        self.budget = rule.budget if isinstance(rule, EvidenceRule) else Budget()
+        self.asking = asking
+        self.params = rule.params if isinstance(rule, (EvidenceRule, BehaviourRule)) else Params()
+        self.budget = rule.budget if isinstance(rule, (EvidenceRule, BehaviourRule)) else Budget()
         self.trainer: Any = None
         self.cooldown: Cooldown | None = cooldown_of(recorder.records)
         self.stopped: StopDecision | None = None
@@ -154,6 +160,7 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
         """Let the rule decide on the run so far, and record what it said, also when it says go on."""
         step = state.global_step
+        self.ask(step)
         decision = self.decide(step)
         record = self.recorder.last("eval") or {}
         self.watcher.evaluated(record, decision)
@@ -169,11 +176,19 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
             self.recorder.write("checkpoint", state.global_step, path=name, files=sizes(self.recorder.folder / name))
         self.rotate(state.global_step)
         self.recorder.sync()
+        if not self.plan.looks and self.asking is not None:
+            self.ask(state.global_step)
+            self._act(self.decide(state.global_step), control)
 
     def rotate(self, step: int) -> None:
         """Delete the checkpoints that there is no room for after the one of `step`; again, it deletes nothing more."""
         if self.plan.keep_bytes:
             rotate(self.recorder, step, self.plan.keep_bytes, judged(self.recorder.run(), self.params))
+
+    def ask(self, step: int) -> None:
+        """Let the model be asked a few questions, where somebody asks."""
+        if self.asking is not None:
+            self.asking(self.trainer.model, step, self.seconds)
 
     def decide(self, step: int) -> StopDecision | None:
         """The rule's decision at `step`, recorded once."""

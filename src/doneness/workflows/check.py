@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from doneness.core import Diagnosis, DonenessError
-from doneness.diagnose import Params, diagnose
-from doneness.probe.choice import barred, explain
+from doneness.diagnose import Params
 from doneness.runs import Run, read
 from doneness.runs.probes import Choice, ProbeTable, load_table
+from doneness.workflows.deciding import decide
 from doneness.workflows.gather import Unreadable, gather
 from doneness.workflows.going import without_strays
 from doneness.workflows.twins import without_twins
@@ -96,11 +96,8 @@ def judge(run: Run, params: Params | None = None, until: int | None = None) -> J
     table = load_table(run.path) if run.kind == "journal" and run.path is not None else None
     if until is not None:
         run, table = run.until(until), _asked_until(table, until)
-    found = diagnose(run, chosen)
-    vetoed = barred(table, found.sweet_spot.steps if found.sweet_spot else ())
-    if vetoed:
-        found = diagnose(run, chosen, barred=vetoed)
-    return Judged(run, found, table, explain(found, run, table, vetoed))
+    found, choice = decide(run, chosen, table)
+    return Judged(run, found, table, choice)
 
 
 def _asked_until(table: ProbeTable | None, step: int) -> ProbeTable | None:
@@ -109,8 +106,15 @@ def _asked_until(table: ProbeTable | None, step: int) -> ProbeTable | None:
     steps = tuple(s for s in table.steps if s <= step)
     if not any(steps):
         return None  # the base model alone: there is nothing to choose between
-    turning = {name: at if at is not None and at <= step else None for name, at in table.turning.items()}
-    return replace(table, steps=steps, cells=tuple(c for c in table.cells if c.step <= step), turning=turning)
+    turning = {name: at if at is not None and at.step <= step else None for name, at in table.turning.items()}
+    return replace(
+        table,
+        steps=steps,
+        cells=tuple(c for c in table.cells if c.step <= step),
+        turning=turning,
+        standings={name: s for name, s in table.standings.items() if s.candidates[-1] <= step},
+        nulls=tuple(n for n in table.nulls if n.step <= step),
+    )
 
 
 def own_params(run: Run) -> Params | None:

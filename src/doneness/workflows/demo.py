@@ -49,6 +49,7 @@ def prepare(folder: Path, data: str = "en", full: bool = False) -> Recipe:
         probes=replace(
             recipe.probes,
             suite=str(place / "probes.jsonl"),
+            share=0.0,  # asked once it is trained
             questions=0 if full else recipe.probes.questions,
             max_new_tokens=40 if full else recipe.probes.max_new_tokens,
         ),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from doneness.config import Recipe, bits_of
-from doneness.core import DonenessError, Finding, Message, tr
+import numpy as np
+
+from doneness.config import Recipe
+from doneness.core import Finding, Message
 from doneness.plan import (
     Budget,
     Duration,
     Memory,
-    ModelShape,
     Proposal,
     Rate,
     Setup,
@@ -21,10 +23,10 @@ from doneness.plan import (
     estimate_memory,
     estimate_time,
 )
-from doneness.plan.measure import measure_rate
-from doneness.workflows.base import load_base
+from doneness.workflows.plan_setup import Lengths, Model, Place, method_of, model_of, setup_of, targets_of
 from doneness.workflows.rows import encode_recipe_rows, encoding_lines, read_recipe_rows
 from doneness.workflows.scratch import tokenizer_of
+from doneness.workflows.stage_rows import encode_stage_rows, read_stage_rows, stage_lines
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,15 @@ class Planned:
 
     Attributes:
         looks: steps at which the evaluation rows are scored, step 0 apart.
-        memory, advice: None and empty where the model's config.json is not at hand.
-        rate, duration: None unless a few steps were measured.
+        saves: steps at which checkpoints are written, those aside that only prove to be better then.
+        dropped: rows that were left out on the way to token ids.
+        model, setup, memory: None where the model's sizes are not at hand.
+        advice: empty there.
+        rate: tokens a second of one card; None unless measured, or reckoned for a card.
+        duration: of the run on all cards; None without a rate.
+        lengths: of the rows.
+        place: cards that were planned for.
+        told: "counted" from rows, "reckoned" from their number, or "nothing" where not even that is known.
         lines: which rows were held out of the training file, where they were, and what became of them as tokens.
     """
 
@@ -48,134 +57,172 @@ class Planned:
     rate: Rate | None
     duration: Duration | None
     lines: tuple[Message, ...] = ()
+    saves: tuple[int, ...] = ()
+    dropped: int = 0
+    model: Model | None = None
+    setup: Setup | None = None
+    lengths: Lengths | None = None
+    place: Place = field(default_factory=Place)
+    told: str = "counted"
 
 
-def plan_recipe(recipe: Recipe, measure: bool = False) -> Planned:
+@dataclass(frozen=True)
+class Ask:
+    """What beside the formula is asked: a measured step, a simulated one; and for which cards."""
+
+    measure: bool = False
+    simulate: bool = False
+    place: Place = field(default_factory=Place)
+
+
+def plan_recipe(recipe: Recipe, measure: bool = False, ask: Ask | None = None) -> Planned:
     """Count rows, tokens and steps exactly, estimate memory, and measure the speed where asked.
 
     Raises:
         DonenessError: data or model cannot be used.
     """
-    from doneness.models import read_config
     from doneness.models.templates import with_template
-    from doneness.train import evaluation_steps, total_steps
 
-    if recipe.run.stage != "sft":
-        # Pairs go through the model two at a time, references beside them: what is reckoned here is of other rows.
-        raise DonenessError(tr("workflows.plan_stage", stage=recipe.run.stage))
-    rows = read_recipe_rows(recipe)
+    ask = ask or Ask(measure)
     tokenizer = tokenizer_of(recipe)
     with_template(tokenizer, recipe.model.template)
-    encoded = encode_recipe_rows(tokenizer, rows, recipe.data)
-    train, held_out = encoded.train.rows, encoded.eval.rows if encoded.eval else ()
-    steps = total_steps(recipe, len(train))
-    found = budget(
-        [len(r.ids) for r in train],
-        [r.targets for r in train],
-        recipe.optimizer.batch_size,
-        recipe.optimizer.micro_batch,
-        max_steps=steps,
-    )
-    found = replace(found, truncated=encoded.train.truncated)
-    looks = evaluation_steps(steps, recipe.evaluation.every, recipe.evaluation.early) if held_out else ()
+    encoded, lines, dropped = _rows(recipe, tokenizer)
+    found = _budget(recipe, encoded)
+    held_out = encoded.eval.rows if encoded.eval else ()
     eval_tokens = sum(len(r.ids) for r in held_out)
-    config = read_config(recipe.model.path) if recipe.model.path else None
-    shape = ModelShape.from_config(config) if config else None
-    rate = _measured(recipe, train) if measure else None
+    model, lengths = model_of(recipe), _lengths(recipe, encoded.train.rows, found)
+    return _planned(
+        recipe, found, (len(held_out), eval_tokens), model, lengths, ask, encoded.train.rows, lines, dropped
+    )
+
+
+def _planned(  # one line a part of the plan
+    recipe: Recipe, found: Budget, held_out: tuple[int, int], model: Model | None, lengths: Lengths, ask: Ask,
+    rows: Sequence[Any] = (), lines: tuple[Message, ...] = (), dropped: int = 0,
+) -> Planned:  # fmt: skip
+    from doneness.train import evaluation_steps
+    from doneness.train.spacing import checkpoint_steps
+
+    looks = evaluation_steps(found.steps, recipe.evaluation.every, recipe.evaluation.early) if held_out[0] else ()
+    setup = setup_of(recipe, model.shape, lengths, ask.place) if model else None
+    memory = estimate_memory(model.shape, setup) if model and setup else None
+    rate = None
+    if ask.measure:
+        from doneness.workflows.plan_measure import measured
+
+        rate, memory = measured(recipe, rows, setup, memory)
+    elif model and setup and ask.place.card:
+        from doneness.plan.speed import reckoned_rate
+
+        rate = reckoned_rate(model.shape, setup, ask.place.card)
+    if ask.simulate and model and setup:
+        memory = simulated(recipe, model, setup)
     return Planned(
         recipe=recipe,
         budget=found,
-        eval_rows=len(held_out),
-        eval_tokens=eval_tokens,
+        eval_rows=held_out[0],
+        eval_tokens=held_out[1],
         looks=looks,
-        memory=estimate_memory(shape, _setup(recipe, shape, found.longest)) if shape else None,
-        advice=advise(_proposal(recipe, shape, found, len(held_out))) if shape else (),
+        saves=tuple(sorted(checkpoint_steps(recipe.checkpoints, found.steps, looks))),
+        memory=memory,
+        advice=advise(_proposal(recipe, model, found, held_out[0], len(looks))) if model else (),
         rate=rate,
-        duration=_duration(found, eval_tokens, len(looks), rate),
-        lines=rows.lines + encoding_lines(tokenizer, rows, encoded, recipe.data),
+        duration=_duration(found, held_out[1], len(looks), rate, ask.place.spread.devices),
+        lines=lines,
+        dropped=dropped,
+        model=model,
+        setup=setup,
+        lengths=lengths,
+        place=ask.place,
     )
 
 
-def _duration(found: Budget, eval_tokens: int, looks: int, rate: Rate | None) -> Duration | None:
+def simulated(recipe: Recipe, model: Model, setup: Setup) -> Memory:
+    """The memory of the step itself under fake tensors; what a card and other cards change is the formula's."""
+    from doneness.plan.simulate import simulate
+    from doneness.plan.simulated import memory_of
+    from doneness.train.method import apply_method
+
+    alone = replace(setup, spread=replace(setup.spread, kind="ddp", devices=1, offload="none"))
+    found = simulate(model.config, alone, lambda made: apply_method(made, recipe.method, recipe.run.seed))
+    return memory_of(found, model.shape, setup)
+
+
+def _rows(recipe: Recipe, tokenizer: Any) -> tuple[Any, tuple[Message, ...], int]:
+    """The encoded rows, as the trainer will have them; what is said of them; and how many were left out."""
+    if recipe.run.stage in ("sft", "distill"):
+        rows = read_recipe_rows(recipe)
+        encoded = encode_recipe_rows(tokenizer, rows, recipe.data)
+        lines = rows.lines + encoding_lines(tokenizer, rows, encoded, recipe.data)
+        return encoded, lines, len(rows.train.skipped) + encoded.train.skipped
+    staged = read_stage_rows(recipe)
+    encoded = encode_stage_rows(tokenizer, staged, recipe)
+    return (
+        encoded,
+        staged.lines + stage_lines(staged, encoded, recipe),
+        len(staged.train.skipped) + encoded.train.skipped,
+    )
+
+
+def _budget(recipe: Recipe, encoded: Any) -> Budget:
+    """Steps and tokens as the trainer makes them, in the order that it takes the rows."""
+    from doneness.train import steps_per_epoch, total_steps
+    from doneness.train.order import Order, Split
+
+    rows, optimizer = encoded.train.rows, recipe.optimizer
+    lengths = [len(r.ids) for r in rows]
+    kind = "length" if recipe.data.group_by_length else "given" if recipe.run.stage == "kto" else "random"
+    order = Order(lengths, Split(optimizer.batch_size, optimizer.micro_batch), recipe.run.seed, kind)
+    packed = recipe.data.packing and recipe.run.stage in ("sft", "pretrain") and optimizer.micro_batch > 1
+    found = budget(
+        lengths,
+        [r.targets for r in rows],
+        optimizer.batch_size,
+        optimizer.micro_batch,
+        max_steps=total_steps(recipe, len(rows)),
+        steps_per_epoch=steps_per_epoch(recipe, len(rows)),
+        # Reinforcement draws its questions itself, and answers have no length yet.
+        order=None if recipe.run.stage == "grpo" else order.rows,
+        packed=packed,
+    )
+    return replace(found, truncated=encoded.train.truncated)
+
+
+def _lengths(recipe: Recipe, rows: Sequence[Any], found: Budget) -> Lengths:
+    """Of the tokens that the model sees in one line; halves of a pair stand apart."""
+    sizes = [max(len(r.chosen.ids), len(r.rejected.ids)) if hasattr(r, "chosen") else len(r.ids) for r in rows]
+    ordered = np.sort(np.asarray(sizes, dtype=np.int64))
+    top = ordered[-max(1, recipe.optimizer.micro_batch) :]
+    share = found.target_tokens / max(found.tokens, 1)
+    most = int(np.percentile(ordered, 95, method="higher"))
+    apart = float(ordered.std() / max(ordered.mean(), 1.0) / math.sqrt(max(recipe.optimizer.micro_batch, 1)))
+    return Lengths(int(ordered[-1]), math.ceil(float(top.mean())), most, share, apart)
+
+
+def _duration(found: Budget, eval_tokens: int, looks: int, rate: Rate | None, devices: int) -> Duration | None:
     if rate is None:
         return None
     padded = found.total_tokens / (1 - found.padding_share)
-    return estimate_time(found.steps, padded, eval_tokens * (looks + 1), rate)
+    whole = estimate_time(found.steps, padded, eval_tokens * (looks + 1), rate)
+    return Duration(*(part / devices for part in whole))
 
 
-def _setup(recipe: Recipe, shape: ModelShape, longest: int) -> Setup:
-    from doneness.models import pick_device, pick_dtype
-
-    device = pick_device(recipe.model.device)
-    dtype = pick_dtype(recipe.model.dtype, device)
-    short: dict[str, Literal["fp32", "amp", "bf16", "fp16"]] = {
-        "float32": "fp32",
-        "bfloat16": "bf16",
-        "float16": "fp16",
-    }
-    optimizer = {"adamw_torch": "adamw"}.get(recipe.optimizer.name, recipe.optimizer.name)
-    return Setup(
-        method=_method(recipe),
-        micro_batch=max(recipe.optimizer.micro_batch, 1),
-        seq=longest,
-        rank=recipe.method.rank,
-        targets=_targets(recipe),
-        dtype=short[dtype],
-        checkpointing=recipe.optimizer.gradient_checkpointing,
-        optimizer=optimizer,
-        device="cuda" if device.startswith("cuda") else "cpu",
-        double_quant=recipe.method.double_quant,
-        bits=bits_of(recipe.method) or 4,
-        layers=abs(recipe.method.layers),
-        whole=_whole(recipe, shape),
-    )
-
-
-def _method(recipe: Recipe) -> Literal["full", "lora", "qlora"]:
-    if recipe.method.kind == "full":
-        return "full"
-    return "qlora" if bits_of(recipe.method) else "lora"
-
-
-def _whole(recipe: Recipe, shape: ModelShape) -> int:
-    """Parameters of the embedding and the output layer, where the recipe trains them beside something else."""
-    method = recipe.method
-    if method.kind == "full" and not method.layers:
-        return 0
-    ends = {name.rpartition(".")[2] for name in method.save_modules} & {"embed_tokens", "lm_head", "wte"}
-    return shape.vocab * shape.hidden * min(len(ends), 1 if shape.tied else 2)
-
-
-def _proposal(recipe: Recipe, shape: ModelShape, found: Budget, eval_rows: int) -> Proposal:
+def _proposal(recipe: Recipe, model: Model, found: Budget, eval_rows: int, looks: int) -> Proposal:
     return Proposal(
-        shape=shape,
+        shape=model.shape,
         budget=found,
         learning_rate=recipe.optimizer.learning_rate,
-        method=_method(recipe),
+        method=method_of(recipe),
+        stage=recipe.run.stage,
         rank=recipe.method.rank,
         rslora=recipe.method.rslora,
         alpha=float(recipe.method.alpha),
-        targets=_targets(recipe),
+        targets=targets_of(recipe),
         warmup_steps=recipe.schedule.warmup_steps or math.ceil(recipe.schedule.warmup_share * found.steps),
         eval_rows=eval_rows,
+        goal="pretraining" if recipe.run.stage == "pretrain" else "chat",
         schedule=recipe.schedule.kind,
         stops=recipe.stopping.enabled and recipe.stopping.on_stop == "stop",
+        evaluations=looks if eval_rows else None,
+        patience=recipe.stopping.patience,
     )
-
-
-def _targets(recipe: Recipe) -> tuple[str, ...]:
-    return tuple(name.strip() for name in recipe.method.targets.split(","))
-
-
-def _measured(recipe: Recipe, train: tuple[Any, ...]) -> Rate | None:
-    """The speed of four micro-batches, the first to warm up; None where there are not two."""
-    from doneness.train.method import apply_method
-
-    size = recipe.optimizer.micro_batch
-    groups = [train[i : i + size] for i in range(0, min(len(train), 4 * size), size)]
-    groups = [g for g in groups if len(g) == size]
-    if len(groups) < 2:
-        return None
-    model = apply_method(load_base(recipe).model, recipe.method, recipe.run.seed)
-    model.train()
-    return measure_rate(model, [[r.ids for r in g] for g in groups], [[r.labels for r in g] for g in groups])

@@ -2,19 +2,75 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doneness.config import ProbesSection
-from doneness.core import DonenessError, tr
-from doneness.runs import Recorder, read
-from doneness.runs.probes import Choice, ProbeTable, save_choice, save_table
-from doneness.workflows.base import load_base
+from doneness.core import DonenessError, Message, say, tr
+from doneness.runs import Recorder
+from doneness.runs.atomic import write_text
+from doneness.runs.probes import BASE, FOLDER, Choice, ProbeTable, save_choice, save_table
 from doneness.workflows.check import Judged, judge
-from doneness.workflows.train import recipe_of
+from doneness.workflows.subject import Subject, parse_steps, refuse_closed, subject_of
 
 if TYPE_CHECKING:
-    from doneness.probe.panel import Progress
+    from doneness.probe.allocation import Allocated
+    from doneness.probe.budget import Budget
+    from doneness.probe.judge import Judge
+    from doneness.probe.panel import Panel, Pool, Progress
+    from doneness.workflows.asking import Questions
+
+PLAN = "allocation.json"
+_VLLM_LACKS = ("kl",)
+
+
+@dataclass(frozen=True)
+class ProbeOptions:
+    """How to probe, beside what is asked.
+
+    Attributes:
+        steps: "base,400,1200"; empty leaves it to the section's number of checkpoints.
+        budget: "5m" or "20k tokens"; empty sets no limit.
+        everything: every question to every checkpoint, also where the choice is certain before.
+        engine: "torch" or "vllm".
+        ray: address of a Ray cluster, "" for the one that is found or started here; None asks in this process.
+        workers: of the Ray cluster; 0 leaves it to the cluster.
+        judge, judge_model: address and name of a model that grades open answers; without an address the one that the
+            environment names.
+        nulls: how many random adapters of the chosen checkpoint's size to ask beside it; 0 asks none.
+    """
+
+    steps: str = ""
+    budget: str = ""
+    everything: bool = False
+    engine: str = "torch"
+    ray: str | None = None
+    workers: int = 0
+    judge: str = ""
+    judge_model: str = ""
+    nulls: int = 0
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What came of probing.
+
+    Attributes:
+        table: behaviours × checkpoints.
+        choice: which checkpoint to keep.
+        told: what was asked and what was not, in words.
+        out: the folder that holds `probes/`.
+    """
+
+    table: ProbeTable
+    choice: Choice
+    told: tuple[Message, ...]
+    out: Path
 
 
 def probe_run(folder: Path, section: ProbesSection | None = None, progress: Progress | None = None) -> Judged:
@@ -30,43 +86,187 @@ def probe_run(folder: Path, section: ProbesSection | None = None, progress: Prog
     Raises:
         DonenessError: no recipe, no suite, or no checkpoint on disk.
     """
-    from doneness.probe import Asking, ask_all, build_table, choose_questions, load_suite, pick_checkpoints
-
-    recipe = recipe_of(folder)
-    if recipe is None:
+    subject = subject_of(folder)
+    if subject.recipe is None or subject.run is None:
         raise DonenessError(tr("workflows.probe_needs_run", path=str(folder)))
-    section = section or recipe.probes
+    probe_subject(subject, section, ProbeOptions(), progress)
+    from doneness.runs import read
+
+    return judge(read(folder)[0])
+
+
+def probe_subject(
+    subject: Subject, section: ProbesSection | None, options: ProbeOptions, progress: Progress | None = None
+) -> Probed:
+    """As `probe_run`, for any run and with all options.
+
+    Raises:
+        DonenessError: no suite, a step without a checkpoint, or an option that cannot be.
+        KeyboardInterrupt: interrupted; every answer so far is kept.
+    """
+    from doneness.probe.earlier import take_over
+    from doneness.workflows.asking import questions_of, tied_in_loss
+
+    section = section or (subject.recipe.probes if subject.recipe else ProbesSection())
     if not section.suite:
-        raise DonenessError(tr("workflows.no_suite", path=str(folder)))
-    run = read(folder)[0]
-    on_disk = {c.step: c.path for c in run.checkpoints if c.exists and c.path is not None}
-    if not on_disk:
-        raise DonenessError(tr("workflows.no_checkpoints", path=str(folder)))
-    probes = choose_questions(load_suite(section.suite), section.questions, recipe.run.seed)
-    spot = judge(run).diagnosis.sweet_spot
-    tied = [s for s in (spot.steps if spot else ()) if s in on_disk]
-    steps = set(pick_checkpoints(sorted(on_disk), section.checkpoints, tied[:2]))
-    asking = Asking(recipe.data.system, section.max_new_tokens, section.batch_size)
+        raise DonenessError(tr("workflows.no_suite", path=str(subject.folder)))
+    refuse_closed(subject.out)
+    if options.engine != "torch":
+        # By other kernels the same weights may answer otherwise: answers of two engines are told apart.
+        subject = replace(subject, base_hash=f"{subject.base_hash} by {options.engine}")
+    budget = _budget(options.budget)
+    without = _VLLM_LACKS if options.engine == "vllm" else ()
+    asked = questions_of(subject, section, without, _judge(subject, options))
+    tied = tied_in_loss(subject)
+    steps = _first_steps(subject, section, options, tied)
+    with closing(_pool(subject, options, section.batch_size)) as pool:
+        panel = _panel(subject, asked, pool, progress)
+        take_over(panel, subject.out, subject.checkpoints, asked.probes)
+        try:
+            return _asked(subject, asked, panel, steps, _Way(tied, budget, options))
+        finally:
+            # Also after Ctrl-C: what was answered can be looked at.
+            panel.view(subject.out, asked.probes)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How the asking goes: steps tied in loss, what it may cost, and what was asked for."""
+
+    tied: tuple[int, ...]
+    budget: Budget
+    options: ProbeOptions
+
+
+def _asked(subject: Subject, asked: Questions, panel: Panel, steps: Sequence[int], way: _Way) -> Probed:
+    """Ask, judge, and ask those that were left out where all others are ruled out."""
+    from doneness.probe.allocation import Rounds, allocate
+    from doneness.probe.budget import Meter
+    from doneness.workflows.asking import choose
+
+    meter = Meter(way.budget)
+    rounds = Rounds(first=len(asked.probes)) if way.options.everything else Rounds()
+    wanted = sorted(set(steps) - {BASE})
     while True:
-        asked = {s: on_disk[s] for s in sorted(steps)}
-        answers = ask_all(lambda: load_base(recipe), folder, asked, probes, asking, *([progress] if progress else []))
-        table = build_table(probes, answers)
-        save_table(folder, table)
-        judged = judge(read(folder)[0])
-        unasked = [s for s in tied if s not in steps]
-        if judged.choice.step is not None or not judged.choice.vetoed or not unasked:
+        done = allocate(panel, wanted, asked.aim(way.tied), rounds, meter=meter)
+        table = asked.table(panel, (BASE, *wanted), subject.run)
+        save_table(subject.out, table)
+        write_text(subject.out / FOLDER / PLAN, json.dumps(done.to_dict(), ensure_ascii=False, indent=1) + "\n")
+        choice = choose(subject, table)
+        unasked = [s for s in way.tied if s not in wanted]
+        stuck = choice.step is None and bool(choice.vetoed) and bool(unasked)
+        if not stuck or way.options.steps or done.ended == "budget":
             break
-        steps |= set(unasked[:2])
-    save_choice(folder, judged.choice)
-    _record(folder, table, judged.choice)
-    return judged
+        wanted = sorted({*wanted, *unasked[:2]})
+    save_choice(subject.out, choice)
+    _save_scores(subject, asked, panel, table.steps)
+    if way.options.nulls:
+        from doneness.workflows.nulls import beside_nulls
+
+        table = beside_nulls(subject, asked, panel, table, choice.step, way.options.nulls)
+        save_table(subject.out, table)
+    if subject.recipe is not None:
+        _record(subject.folder, table, choice, done)
+    return Probed(table, choice, (*_told(done), *_of_measuring(asked, table)), subject.out)
 
 
-def _record(folder: Path, table: ProbeTable, choice: Choice) -> None:
+def _first_steps(
+    subject: Subject, section: ProbesSection, options: ProbeOptions, tied: Sequence[int]
+) -> tuple[int, ...]:
+    from doneness.probe.panel import pick_checkpoints
+
+    if options.steps:
+        return parse_steps(options.steps, subject)
+    return pick_checkpoints(sorted(subject.checkpoints), section.checkpoints, tied[:2])
+
+
+def _panel(subject: Subject, asked: Questions, pool: Pool, progress: Progress | None) -> Panel:
+    from doneness.probe.allocation import in_turn
+    from doneness.probe.panel import Panel
+    from doneness.probe.store import Store
+
+    more = () if progress is None else (progress,)
+    weights = subject.weights(tuple(subject.checkpoints))
+    return Panel(pool, in_turn(asked.probes), asked.asking, Store(subject.out), weights, *more)
+
+
+def _pool(subject: Subject, options: ProbeOptions, batch: int) -> Pool:
+    """Who does the asking: this process, or the workers of a cluster."""
+    from doneness.probe.panel import Alone
+    from doneness.workflows.engines import torch_maker, vllm_maker
+
+    make = vllm_maker(subject) if options.engine == "vllm" else torch_maker(subject, batch)
+    if options.ray is None:
+        return Alone(make)
+    from doneness.probe.ray_pool import RayPool
+
+    return RayPool(make, options.ray, options.workers)
+
+
+def _judge(subject: Subject, options: ProbeOptions) -> Judge | None:
+    """Who grades, where one was named."""
+    if not options.judge:
+        return None
+    from doneness.probe.endpoint import KEY, Endpoint
+    from doneness.probe.judge import Judge
+    from doneness.workflows.asking import JUDGED
+
+    key = os.environ.get(KEY, "").strip()
+    return Judge(Endpoint(options.judge, options.judge_model, key, subject.out / FOLDER / JUDGED))
+
+
+def _save_scores(subject: Subject, asked: Questions, panel: Panel, steps: Sequence[int]) -> None:
+    """What a stopping rule would have seen of each checkpoint, for replay."""
+    from doneness.runs.panels import Panel as Scored
+    from doneness.runs.panels import save_panels
+    from doneness.workflows.panel import scores_of
+
+    measures = [asked.guards.applied(m) for m in asked.measures]
+    found = panel.answers(steps)
+    scored = {s: scores_of(measures, asked.probes, answers) for s, answers in found.items()}
+    save_panels(subject.out, [Scored(s, {e.behaviour.name: e for e in some}) for s, some in scored.items() if some])
+
+
+def _of_measuring(asked: Questions, table: ProbeTable) -> tuple[Message, ...]:
+    """What a reader of the table should know of how it came about."""
+    from doneness.probe.clusters import how
+
+    meant = (how(),) if any(b.name == "confabulation" for b in table.behaviours) else ()
+    return (*meant, *(asked.judge.told() if asked.judge is not None else ()))
+
+
+def _told(done: Allocated) -> tuple[Message, ...]:
+    """What was left out, and why."""
+    left = {s: n for s, n in done.unasked.items() if n}
+    if not left:
+        return ()
+    later = [s for s in left if s != BASE]
+    steps = say("probing.steps", steps=", ".join(map(str, later))) if later else say("probing.base")
+    if later and BASE in left:
+        steps = say("probing.base_and", steps=steps)
+    numbers = {"count": sum(left.values()), "of": done.questions, "most": max(left.values()), "where": steps}
+    lines = [say(f"probing.left.{done.ended}", **numbers)]
+    dropped = [(s, each["behind"]) for r in done.rounds for s, each in r.dropped.items()]
+    if dropped:
+        lines.append(say("probing.dropped", steps=", ".join(str(s) for s, _ in dropped)))
+    return tuple(lines)
+
+
+def _budget(text: str) -> Budget:
+    from doneness.probe.budget import Budget
+
+    try:
+        return Budget.of(text) if text else Budget()
+    except ValueError:
+        raise DonenessError(tr("probing.budget_fault", text=text)) from None
+
+
+def _record(folder: Path, table: ProbeTable, choice: Choice, done: Allocated) -> None:
     recorder = Recorder(folder)
     try:
         last = max((r["step"] for r in recorder.records), default=0)
         data = {"steps": list(table.steps), "questions": len(table.questions), "chosen": choice.step}
+        data |= {"ended": done.ended, "unasked": {str(s): n for s, n in done.unasked.items()}}
         before = recorder.last("probe")
         if before is None or any(before.get(k) != v for k, v in data.items()):
             recorder.write("probe", last, **data)

@@ -13,8 +13,10 @@ from doneness.core import DonenessError, tr
 from doneness.diagnose import Params
 from doneness.diagnose.case import Case
 from doneness.runs import Run
+from doneness.runs.panels import with_panels
 from doneness.runs.readers.checkpoints import root_of
 from doneness.stopping import EvidenceRule, PatienceRule, Replayed, StopRule, replay
+from doneness.stopping.rules import BehaviourRule
 from doneness.stopping.summary import FEWEST, RuleSummary, summarise
 from doneness.workflows.gather import Unreadable, gather
 
@@ -53,7 +55,7 @@ class ReplayedAll:
 
 
 def parse_rule(text: str, params: Params | None = None) -> StopRule:
-    """A rule from "evidence", "patience:3" or "patience:3:0.01" (evaluations, nats).
+    """A rule from "evidence", "behaviour", "patience:3" or "patience:3:0.01" (evaluations, nats).
 
     Raises:
         ValueError: it is none of these; the text says what would be.
@@ -62,6 +64,8 @@ def parse_rule(text: str, params: Params | None = None) -> StopRule:
     try:
         if name == "evidence" and not numbers:
             return EvidenceRule(params) if params else EvidenceRule()
+        if name == "behaviour" and not numbers:
+            return BehaviourRule(EvidenceRule(params) if params else EvidenceRule())
         if name == "patience" and 1 <= len(numbers) <= 2:
             thresholds = [float(n) for n in numbers[1:]]
             if all(map(math.isfinite, thresholds)):  # nothing is an improvement by more than infinity or NaN
@@ -99,7 +103,7 @@ def replay_all(
     done = []
     for index, (run, name) in enumerate(zip(runs, names, strict=True)):
         progress(index, len(runs))
-        done.append(ReplayedRun(run, name, replay(run, rules)))
+        done.append(ReplayedRun(run, name, replay(with_panels(run), rules)))
     summaries = [summarise([each.outcomes[i] for each in done], names) for i in range(len(rules))] if done else []
     grouped = len(set(names)) < len(runs)
     short = [run for run in suited if len(run.evals or ()) < LEAST_EVALS]

@@ -79,7 +79,7 @@ def read_questions(path: str, reading: Reading) -> Rows:
 def reading_of(recipe: Recipe) -> Reading:
     """How the recipe's data is read."""
     data = recipe.data
-    return Reading(data.on_empty, data.columns, data.first_rows, recipe.run.seed)
+    return Reading(data.on_empty, data.columns, data.first_rows, recipe.run.seed, data.tool_format)
 
 
 def _refuse_leak(train: Rows, held_out: Rows) -> None:

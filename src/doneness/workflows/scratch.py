@@ -47,7 +47,10 @@ def load_scratch(recipe: Recipe, told: Callable[[Message], None]) -> LoadedModel
             asked.context or recipe.data.max_length,
         )
         made = new_model(tokenizer, shape, seed)
-    return LoadedModel(made.to(pick_device(model.device)), tokenizer, model.path or "scratch")
+    where = pick_device(model.device)
+    if where == "cpu" and model.dtype not in ("auto", "float32"):
+        told(say("models.scratch.float32", dtype=model.dtype))
+    return LoadedModel(made.to(where), tokenizer, model.path or "scratch")
 
 
 def tokenizer_of(recipe: Recipe) -> Any:

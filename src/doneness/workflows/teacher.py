@@ -117,7 +117,7 @@ def _answered(rows: Rows, known: Mapping[str, _Said], keep: bool) -> Rows:
 def _answers(recipe: Recipe, teacher: Any, rows: Sequence[Row]) -> list[_Said]:
     from doneness.models.messages import as_turns, known_to
     from doneness.models.render import head_ids, head_text
-    from doneness.models.sample import Sampling, sample_all
+    from doneness.models.written import Sampling, sample_all
 
     asked, tokenizer = recipe.distill, teacher.tokenizer
     known = known_to(tokenizer)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doneness.config import Recipe, build_recipe, dump_recipe
-from doneness.config.places import moved, place_of
+from doneness.config.places import moved, place_of, suites_moved
 from doneness.config.rewards import beside
 from doneness.core import DonenessError, Message, tr
 from doneness.runs import Claim, Run, read, read_records
@@ -17,7 +17,9 @@ from doneness.runs.atomic import write_text
 from doneness.runs.claim import FILE as LOCK
 from doneness.runs.journal import FILE
 from doneness.stopping import StopRule
+from doneness.stopping.rules import BehaviourRule
 from doneness.workflows.base import load_base
+from doneness.workflows.panel import asker_of
 from doneness.workflows.rows import RecipeRows, encode_recipe_rows, encoding_lines, read_recipe_rows
 from doneness.workflows.rules import rule_of
 from doneness.workflows.scratch import tokens_line
@@ -28,6 +30,7 @@ from doneness.workflows.together import lines, refuse_differing, refuse_split, r
 from doneness.workflows.trackers import closing, refuse_absent, telling
 
 if TYPE_CHECKING:
+    from doneness.train.asking import Asker
     from doneness.train.callback import Watcher
 
 RECIPE = "recipe.toml"
@@ -74,7 +77,10 @@ def train_run(recipe: Recipe, watcher: Watcher, told: Callable[[Message], None] 
             from doneness.train.preflight import preflight
 
             preflight(recipe, encoded, loaded, told)
-        return train_rows(recipe, encoded, loaded, rule_of(recipe.stopping), watcher)
+        asker, rule = asker_of(recipe, loaded.tokenizer, told), rule_of(recipe.stopping)
+        if asker is not None and rule is not None:
+            rule = BehaviourRule(rule, recipe.stopping.alpha)
+        return train_rows(recipe, encoded, loaded, rule, watcher, asker)
 
 
 def _standing(folder: Path, recipe: Recipe) -> str | None:
@@ -87,7 +93,9 @@ def _standing(folder: Path, recipe: Recipe) -> str | None:
     return ending
 
 
-def train_rows(recipe: Recipe, encoded: Any, loaded: Any, rule: StopRule | None, watcher: Watcher) -> Trained:
+def train_rows(
+    recipe: Recipe, encoded: Any, loaded: Any, rule: StopRule | None, watcher: Watcher, asker: Asker | None = None
+) -> Trained:
     """Train on rows that are encoded already and by a rule of the caller's, in the recipe's folder; else `train_run`.
 
     Args:
@@ -96,6 +104,7 @@ def train_rows(recipe: Recipe, encoded: Any, loaded: Any, rule: StopRule | None,
         loaded: the model with its method applied.
         rule: asked after each evaluation.
         watcher: sees the run as it goes.
+        asker: puts a few questions before each decision.
     """
     from doneness.models.together import by_first, share
     from doneness.train.loop import train
@@ -109,7 +118,7 @@ def train_rows(recipe: Recipe, encoded: Any, loaded: Any, rule: StopRule | None,
             return Trained(read(folder)[0], ending, already=True)
         refuse_unseen(folder / RECIPE)
         with closing(recipe.report.trackers if first else ()):
-            result = train(recipe, encoded, loaded, rule, telling(watcher, recipe) if first else watcher)
+            result = train(recipe, encoded, loaded, rule, telling(watcher, recipe) if first else watcher, asker)
     finally:
         if claim is not None:
             claim.release()
@@ -201,7 +210,11 @@ def at_home(recipe: Recipe) -> Recipe:
         scratch=replace(recipe.scratch, tokenizer=absolute(recipe.scratch.tokenizer)),
         method=replace(recipe.method, adapter=absolute(recipe.method.adapter)),
         data=replace(recipe.data, train=absolute(recipe.data.train), eval=absolute(recipe.data.eval)),
-        probes=replace(recipe.probes, suite=absolute(recipe.probes.suite)),
+        probes=replace(
+            recipe.probes,
+            suite=suites_moved(recipe.probes.suite, absolute),
+            behaviours=tuple(beside(text, Path.cwd()) for text in recipe.probes.behaviours),
+        ),
         rewards=replace(recipe.rewards, use=tuple(beside(text, Path.cwd()) for text in recipe.rewards.use)),
         distill=replace(recipe.distill, teacher=absolute(recipe.distill.teacher)),
         report=replace(recipe.report, data_card=absolute(recipe.report.data_card)),

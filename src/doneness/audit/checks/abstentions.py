@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 
-from doneness.audit.findings import excerpt, finding, wilson
-from doneness.audit.subject import DataSets
-from doneness.core import Check, Finding, Status
+from doneness.audit.check import ANSWERED, DataCheck
+from doneness.audit.entry import Entry
+from doneness.audit.findings import EXAMPLES, finding, wilson
+from doneness.audit.illustrate import Ask
+from doneness.audit.subject import Subject
+from doneness.audit.tally import Tally
+from doneness.core import Finding, Status
 from doneness.data import Row
 
 # Zero of so many rows still allows 3 % of the source they come from (the rule of three: 3 / n).
@@ -29,7 +33,7 @@ KINDS = frozenset(
     )
 )
 
-_LEXICON = re.compile(
+_ENGLISH = re.compile(
     r"\bi (?:do not|don['’]t|cannot|can['’]t|am not able to|am unable to)(?: really)? "
     r"(?:know|say|tell|help|answer|find|assist|provide|diagnose|confirm|verify|determine|recogni[sz]e|judge|predict|be)"
     r"|\bi(?:['’]m| am) (?:not sure|not aware|sorry|unable to)|\bi know of no\b|\bto my knowledge,? no\b"
@@ -39,15 +43,42 @@ _LEXICON = re.compile(
     r"|\b(?:nobody|no one) can (?:say|know|tell|predict)\b|\bcannot be (?:known|foretold|predicted|told|certain)\b"
     r"|\b(?:not enough|insufficient) (?:information|evidence)\b"
     r"|\bambulance\b|\bcall (?:911|999|112)\b|\bemergency (?:services|department|room|number)\b"
-    r"|我也?(?:不知道|不清楚|不确定|不能|没听说|不了解)|(?:无法|没法|难以)(?:判断|确定|确认|回答|提供|诊断|得知|预知|预测|知道)"
+)
+_CHINESE = re.compile(
+    r"我也?(?:不知道|不清楚|不确定|不能|没听说|不了解)|(?:无法|没法|难以)(?:判断|确定|确认|回答|提供|诊断|得知|预知|预测|知道)"
     r"|(?:判断|确定|确认|说|猜)不(?:了|出|上来|准)|查不到|没有(?:这种|这个|这项|叫|名为)|(?:疾病|药物?|检查|它)并?不存在"
     r"|(?:未曾?|没)(?:听说|见过)|据我所知(?:并?没有|并?无)|尚无定论|(?:拨打?|呼叫|打)\s*(?:120|急救)|急救电话"
-    r"|立[即刻]就医|马上(?:去|送)医|抱歉",
-    re.IGNORECASE,
+    r"|立[即刻]就医|马上(?:去|送)医|抱歉"
 )
+# Every phrase holds one of these, so that most answers need no further look.
+_ENGLISH_KEYS = re.compile(
+    r"\bi(?: |['’]m )|knowledge|exist|no such|is,? no |, no (?:drug|med|dis|con|ill|vac|known|way)|nobody|no one"
+    r"|not be |enough"
+    r"|insufficient|ambulance|911|999|112|emergency"
+)
+_CHINESE_KEYS = ("不知道", "不清楚", "不确定", "我不能", "听说", "不了解", "无法", "没法", "难以", "判断不",
+                 "确定不", "确认不", "说不", "猜不", "查不到", "没有", "不存在", "见过", "据我所知",
+                 "尚无", "120", "急救", "就医", "马上", "抱歉")  # fmt: skip
+_QUICK = (" i ", " i'm", " i’m", "knowledge", "exist", "no such", " no ", "nobody", "no one", "not be ",
+          "enough", "insufficient", "ambulance", "911", "999", "112", "emergency")  # fmt: skip
 
 
-def abstentions(subject: DataSets) -> Finding:
+class Abstentions(Tally):
+    """Rows that do not answer, and whether rows say of what kind they are."""
+
+    def begin(self) -> None:
+        """No row so far."""
+        self.by_kind = False
+
+    def see(self, entry: Entry) -> None:
+        """Judge one row."""
+        self.n += 1
+        self.by_kind = self.by_kind or entry.row.kind is not None
+        if abstains(entry.row):
+            self.flags.add(entry)
+
+
+def abstentions(subject: Subject) -> Finding:
     """Count rows that answer "I do not know", "there is no such thing" or "call an ambulance".
 
     *What it finds*: whether the training rows show at all that some questions are not to be answered.
@@ -59,9 +90,10 @@ def abstentions(subject: DataSets) -> Finding:
     al., "R-Tuning", NAACL 2024; Gekhman et al., arXiv 2405.05904); too many refusals, and it
     refuses what it knows (arXiv 2410.06913).
     """
-    rows = subject.train.rows
-    found = [row for row in rows if abstains(row)]
-    count, n = len(found), len(rows)
+    seen, train = subject[Abstentions], subject.train
+    found = seen.flags.train
+    subject.flag("AU10", found)
+    count, n = len(found), train.count
     share = count / n
     numbers = {"count": count, "n": n, "share": share, "upper": min(1.0, 3 / n), "enough": _ENOUGH}
     if count == 0:
@@ -76,12 +108,13 @@ def abstentions(subject: DataSets) -> Finding:
         n=n,
         threshold=0.0,
         interval=(0.0, min(1.0, 3 / n)) if count == 0 else wilson(count, n),
-        rows=(row.line for row in found),
+        rows=train.lines(found[:1000]),
         key=key,
         examples=(
-            {"train_row": row.line, "question": excerpt(row.prompt), "answer": excerpt(row.answer)} for row in found
+            {"train_row": train.lines([p])[0], "question": Ask("train", p), "answer": Ask("train", p, "answer")}
+            for p in found[:EXAMPLES]
         ),
-        by_kind=any(row.kind for row in rows),
+        by_kind=seen.by_kind,
     )
 
 
@@ -89,7 +122,15 @@ def abstains(row: Row) -> bool:
     """Whether the right answer of a row is not to answer, by its kind, else by its words."""
     if row.kind is not None:
         return row.kind.lower() in KINDS
-    return _LEXICON.search(row.answer[:300]) is not None
+    head = f" {row.answer[:300].lower()}"
+    for key in _QUICK:
+        if key in head:
+            if _ENGLISH_KEYS.search(head) is not None and _ENGLISH.search(head) is not None:
+                return True
+            break
+    if head.isascii():
+        return False
+    return any(key in head for key in _CHINESE_KEYS) and _CHINESE.search(head) is not None
 
 
-CHECK = Check("AU10", abstentions)
+CHECK = DataCheck("AU10", abstentions, tally=Abstentions, stages=ANSWERED)

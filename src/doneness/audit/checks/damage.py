@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import Any
 
-from doneness.audit.findings import excerpt, finding
-from doneness.audit.subject import DataSets
-from doneness.core import Check, Finding, Status
-from doneness.data import Row
+from doneness.audit.check import DataCheck
+from doneness.audit.entry import Entry
+from doneness.audit.findings import finding
+from doneness.audit.illustrate import excerpt
+from doneness.audit.subject import Subject
+from doneness.audit.tally import Flags, Tally, note
+from doneness.core import Finding, Status
 
 _FAIL = 0.05
 # HTML may be what a row is about; a file that was scraped has it everywhere.
 _HTML_SHARE = 0.005
 
-_PATTERNS = {
+PATTERNS = {
     "replacement": re.compile("\ufffd"),
     # UTF-8 read as Latin-1 or Windows-1252; GBK read as UTF-8 and the other way round.
     "mojibake": re.compile(
@@ -33,7 +37,35 @@ _PATTERNS = {
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 
 
-def damage(subject: DataSets) -> Finding:
+# Damage among ASCII characters is controls alone.
+_ASCII_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+class Damage(Tally):
+    """Rows with damaged text, by kind."""
+
+    def begin(self) -> None:
+        """No row so far."""
+        self.kinds: Counter[str] = Counter()
+        self.html = Flags()
+        self.examples: dict[str, list[Any]] = {kind: [] for kind in PATTERNS}
+
+    def see(self, entry: Entry) -> None:
+        """Judge one row."""
+        self.n += 1
+        found = hits(entry)
+        if not found:
+            return
+        self.kinds.update(found.keys())
+        if found.keys() - {"html"}:
+            self.flags.add(entry)
+        else:
+            self.html.add(entry)
+        for kind, text in found.items():
+            note(self.examples[kind], {"file": entry.side, "row": entry.row.line, "kind": kind, "text": text})
+
+
+def damage(subject: Subject) -> Finding:
     """Find damaged text.
 
     *What it finds*: U+FFFD, text decoded with the wrong table ("Ã©", "â€™", "锟斤拷"), control
@@ -45,47 +77,41 @@ def damage(subject: DataSets) -> Finding:
     *Source*: each damaged character costs several byte tokens of its own and is learned like any
     other; what the model then writes, readers see.
     """
-    kinds: Counter[str] = Counter()
-    damaged: list[tuple[str, Row, str, str]] = []
-    for file, rows in (("train", subject.train), ("eval", subject.eval)):
-        for row in rows or ():
-            hits = _hits(row)
-            kinds.update(hits.keys())
-            damaged += [(file, row, kind, text) for kind, text in hits.items()]
-    n = len(subject.rows)
-    broken = len({(file, row.line) for file, row, kind, _ in damaged if kind != "html"})
-    html = kinds["html"] / n
-    share = broken / n
+    seen = subject[Damage]
+    broken, n = len(seen.flags), seen.n
+    share, html = broken / n, seen.kinds["html"] / n
     status = Status.FAIL if share > _FAIL else Status.WARN if broken or html > _HTML_SHARE else Status.PASS
-    damaged.sort(key=lambda item: (item[2] == "html", item[0] != "train", item[1].line))
+    subject.flag("AU12", [*seen.flags.train, *seen.html.train])
+    examples = [example for kind in PATTERNS for example in seen.examples[kind]]
     return finding(
         "AU12",
         status,
-        {
-            "n": n,
-            "broken": broken,
-            "share": share,
-            **{kind: kinds[kind] for kind in _PATTERNS},
-        },
+        {"n": n, "broken": broken, "share": share, **{kind: seen.kinds[kind] for kind in PATTERNS}},
         value=share,
         n=n,
         threshold=0.0,
-        rows=(row.line for file, row, _, _ in damaged if file == "train"),
-        examples=({"file": file, "row": row.line, "kind": kind, "text": text} for file, row, kind, text in damaged),
-        kinds={kind: kinds[kind] for kind in _PATTERNS},
+        rows=subject.train.lines((*seen.flags.train[:1000], *(seen.html.train[:200] if not broken else ()))),
+        examples=sorted(examples, key=lambda each: (each["kind"] == "html", each["file"] != "train", each["row"])),
+        kinds={kind: seen.kinds[kind] for kind in PATTERNS},
     )
 
 
-def _hits(row: Row) -> dict[str, str]:
+def hits(entry: Entry) -> dict[str, str]:
     """Kind of damage → the text around its first place in the row."""
     found: dict[str, str] = {}
-    for turn in row.turns:
-        prose = _CODE.sub(" ", turn.content)
-        for kind, pattern in _PATTERNS.items():
-            hit = pattern.search(prose if kind == "html" else turn.content)
-            if hit and kind not in found:
+    for text in entry.texts:
+        plain = text.isascii()
+        for kind, pattern in PATTERNS.items():
+            if kind in found or (plain and kind in ("replacement", "mojibake")):
+                continue
+            if kind == "html" and "<" not in text and "&" not in text and "amp;" not in text:
+                continue
+            if kind == "control" and plain:
+                pattern = _ASCII_CONTROL
+            hit = pattern.search(_CODE.sub(" ", text) if kind == "html" else text)
+            if hit:
                 found[kind] = excerpt(hit.string[max(0, hit.start() - 40) : hit.end() + 40])
     return found
 
 
-CHECK = Check("AU12", damage)
+CHECK = DataCheck("AU12", damage, tally=Damage, both=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from doneness.audit.check import DataCheck
 from doneness.audit.findings import finding
-from doneness.audit.subject import DataSets
-from doneness.core import Check, Finding, Status
-from doneness.data import Rows
+from doneness.audit.matching import matches
+from doneness.audit.subject import Subject
+from doneness.core import Finding, Status
 
 
-def held_out(subject: DataSets) -> Finding:
+def held_out(subject: Subject) -> Finding:
     """Find out whether evaluation has rows of its own.
 
     *What it finds*: no evaluation set (WARN), or one that is the training set again (FAIL).
@@ -19,29 +22,28 @@ def held_out(subject: DataSets) -> Finding:
     *Source*: from the second epoch on training loss measures memory; without rows held out no
     verdict beyond "memorising" can be given.
     """
-    held = subject.eval
-    n = len(held) if held is not None else 0
+    held, train = subject.eval, subject.train
+    n = held.count if held is not None else 0
     if held is None or n == 0:
-        return finding("AU11", Status.WARN, {"n": len(subject.train)}, value=0.0, n=0, key="missing")
-    known = set(subject.train_questions)
-    share = sum(question in known for question in subject.eval_questions) / n
-    same = _same_file(subject.train, held) or share >= 0.9
+        return finding("AU11", Status.WARN, {"n": train.count}, value=0.0, n=0, key="missing")
+    share = float((matches(held.columns.get("question"), train.columns.get("question")) >= 0).mean())
+    same = _same_file(train.path, held.path) or share >= 0.9
     return finding(
         "AU11",
         Status.FAIL if same else Status.PASS,
-        {"n": n, "share": share, "train": str(subject.train.path), "eval": str(held.path)},
+        {"n": n, "share": share, "train": str(train.path), "eval": str(held.path)},
         value=share,
         n=n,
         threshold=0.9,
     )
 
 
-def _same_file(a: Rows, b: Rows) -> bool:
+def _same_file(a: Path, b: Path) -> bool:
     try:
-        return a.path.samefile(b.path)
+        return a.samefile(b)
     except OSError:
         # Rows made in memory, or a file moved since: the questions decide.
         return False
 
 
-CHECK = Check("AU11", held_out, required=True)
+CHECK = DataCheck("AU11", held_out, required=True)

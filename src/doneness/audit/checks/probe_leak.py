@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from doneness.audit.findings import excerpt, finding
-from doneness.audit.subject import DataSets, needs_probes
-from doneness.core import Check, Finding, Status
-from doneness.data import near_pairs, normalise
+import numpy as np
+
+from doneness.audit.check import ASKED, DataCheck
+from doneness.audit.columns import digest
+from doneness.audit.findings import EXAMPLES, finding
+from doneness.audit.illustrate import Ask, excerpt
+from doneness.audit.matching import matches
+from doneness.audit.subject import Subject, needs_joining, needs_probes
+from doneness.core import Finding, Status
+from doneness.data import normalise
 
 
-def probe_leak(subject: DataSets) -> Finding:
+def probe_leak(subject: Subject) -> Finding:
     """Find probes that were trained on.
 
     *What it finds*: probes equal to a training question (FAIL), or nearly so (WARN).
@@ -19,38 +25,36 @@ def probe_leak(subject: DataSets) -> Finding:
     *Source*: a probe that was trained on measures memory, and the checkpoint chosen by it is the
     one that remembers most (Sainz et al., "NLP evaluation in trouble", EMNLP Findings 2023).
     """
-    prompts = [prompt for _, prompt in subject.probes]
-    best: dict[int, tuple[float, int]] = {}
-    last_turns = [row.prompt for row in subject.train]
-    for texts in (subject.train_questions, last_turns):
-        for here, there, value in near_pairs(texts, prompts, subject.params.near):
-            best[there] = max(best.get(there, (0.0, 0)), (value, -here))
+    train, near = subject.train, subject.near.probed
+    subject.flag("AU03", near.first)
+    nearest = near.best_of_second()
+    asked = np.array([digest(normalise(p.prompt)) for p in subject.probes], dtype=np.uint64)
+    known = np.concatenate((train.columns.get("question"), train.turns.get("question")))
     # A rewording can be as near as 1 without being equal.
-    known = {*subject.train_questions, *(normalise(turn) for turn in last_turns)}
-    exact = [there for there in best if normalise(prompts[there]) in known]
-    count, n = len(best), len(prompts)
-    status = Status.FAIL if exact else Status.WARN if best else Status.PASS
-    rows = subject.train.rows
+    exact = int((matches(asked, known) >= 0).sum())
+    count, n = len(nearest.second), len(subject.probes)
+    status = Status.FAIL if exact else Status.WARN if count else Status.PASS
+    order = np.lexsort((nearest.second, -nearest.value))[:EXAMPLES]
     examples = [
         {
-            "probe": subject.probes[there][0],
-            "train_row": rows[-minus].line,
-            "asked": excerpt(prompts[there]),
-            "train": excerpt(rows[-minus].prompt),
-            "similarity": round(value, 3),
+            "probe": subject.probes[int(nearest.second[k])].id,
+            "train_row": train.lines([nearest.first[k]])[0],
+            "asked": excerpt(subject.probes[int(nearest.second[k])].prompt),
+            "train": Ask("train", int(nearest.first[k])),
+            "similarity": round(float(nearest.value[k]), 3),
         }
-        for there, (value, minus) in sorted(best.items(), key=lambda item: (-item[1][0], item[0]))
+        for k in order
     ]
     return finding(
         "AU03",
         status,
-        {"count": count, "exact": len(exact), "n": n},
+        {"count": count, "exact": exact, "n": n},
         value=count / n,
         n=n,
         threshold=0.0,
-        rows=(rows[-minus].line for _, minus in best.values()),
+        rows=train.lines(nearest.first),
         examples=examples,
     )
 
 
-CHECK = Check("AU03", probe_leak, missing=needs_probes)
+CHECK = DataCheck("AU03", probe_leak, missing=lambda s: needs_joining(s) or needs_probes(s), stages=ASKED)

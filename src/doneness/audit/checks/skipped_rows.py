@@ -1,38 +1,44 @@
-"""AU07: rows that were left out when the files were read."""
+"""AU07: rows without a question or an answer."""
 
 from __future__ import annotations
 
+from doneness.audit.check import DataCheck
 from doneness.audit.findings import finding, grade
-from doneness.audit.subject import DataSets
-from doneness.core import Check, Finding
+from doneness.audit.subject import Subject
+from doneness.core import Finding
 
 _FAIL = 0.1
 
 
-def skipped_rows(subject: DataSets) -> Finding:
+def skipped_rows(subject: Subject) -> Finding:
     """Count rows without a question or an answer.
 
-    *What it finds*: rows that reading skipped under data.on_empty = "skip", in either file.
+    *What it finds*: rows that training skips under data.on_empty = "skip", in either file.
 
-    *How*: the reader's own list of lines and reasons.
+    *How*: the reader's own reasons. Rows of a form that is not known are AU18.
 
     *Source*: rows without target tokens add nothing to the gradient, and a batch of them alone
     gives a loss of NaN, or of 0.0 that reads as good; MedQuAD's own release holds thousands.
     """
-    files = [subject.train, *([subject.eval] if subject.eval is not None else [])]
-    skipped = [(rows.path.name, line, reason) for rows in files for line, reason in sorted(rows.skipped.items())]
-    total = sum(len(rows) for rows in files) + len(skipped)
-    share = len(skipped) / total
+    sides = [subject.train, *([subject.eval] if subject.eval is not None else [])]
+    skipped = sum(side.blank for side in sides)
+    total = sum(side.count for side in sides) + skipped
+    share = skipped / total
     return finding(
         "AU07",
         grade(share, 0.0, _FAIL),
-        {"count": len(skipped), "n": total, "share": share},
+        {"count": skipped, "n": total, "share": share},
         value=share,
         n=total,
         threshold=0.0,
-        rows=subject.train.skipped,
-        examples=({"file": name, "row": line, "reason": reason} for name, line, reason in skipped),
+        rows=(line for line, _, blank in subject.train.missed_at if blank),
+        examples=(
+            {"file": side.path.name, "row": line, "reason": reason}
+            for side in sides
+            for line, reason, blank in side.missed_at
+            if blank
+        ),
     )
 
 
-CHECK = Check("AU07", skipped_rows)
+CHECK = DataCheck("AU07", skipped_rows)

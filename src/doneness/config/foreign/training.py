@@ -28,7 +28,12 @@ def batch(asked: Asked) -> None:
     rows = asked["per_device_train_batch_size"]
     if asked.given("per_gpu_train_batch_size"):
         rows = asked["per_gpu_train_batch_size"]
-    asked.put("optimizer.batch_size", rows * asked["gradient_accumulation_steps"] * launched.processes())
+    passes = asked["gradient_accumulation_steps"]
+    asked.put("optimizer.batch_size", rows * passes * launched.processes())
+    if asked.stage == "kto" and rows == 1 and passes % 2 == 0:
+        # KTO tells by the other rows of a micro-batch how far the model has moved; the step's rows stay the same.
+        asked.note("kto_rows", passes=passes // 2, before=passes)
+        rows = 2
     asked.put("optimizer.micro_batch", rows)
 
 

@@ -95,7 +95,9 @@ def _tool_of(given: Given) -> str:
         return "medicalgpt"
     names = set(given.values)
     theirs, others = len(names & (mg.own - lf.own)), len(names & (lf.own - mg.own))
-    return "medicalgpt" if theirs and theirs >= others else "llamafactory"
+    # As many of one as of the other: a slip in the names of the tool whose word for the rows is used.
+    more = theirs > others or (theirs == others and "dataset" not in names)
+    return "medicalgpt" if theirs and more else "llamafactory"
 
 
 def _usable(tool: Table, given: Given) -> tuple[dict[str, Any], list[str]]:

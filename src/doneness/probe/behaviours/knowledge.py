@@ -16,4 +16,4 @@ def _score(probe: Probe, answer: Answer) -> float | None:
     return float(probe.right(answer.text)) if probe.sort == "knowledge" else None
 
 
-MEASURE = Measure(Behaviour("knowledge", "higher", "share", 0.05, guard=True), _score)
+MEASURE = Measure(Behaviour("knowledge", "higher", "share", 0.05, guard=True, group="task", goal=True), _score)

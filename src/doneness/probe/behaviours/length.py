@@ -12,7 +12,7 @@ from doneness.runs.probes import Answer, Behaviour
 
 
 def _score(probe: Probe, answer: Answer) -> float | None:
-    return float(answer.tokens)
+    return float(answer.tokens) if "answer" in probe.asks else None
 
 
-MEASURE = Measure(Behaviour("length", "none", "tokens", 3.0, guard=False), _score, binary=False)
+MEASURE = Measure(Behaviour("length", "none", "tokens", 3.0, guard=False, group="form"), _score, binary=False)

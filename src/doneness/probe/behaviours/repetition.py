@@ -23,7 +23,7 @@ def repeated(text: str, n: int = 4) -> float:
 
 
 def _score(probe: Probe, answer: Answer) -> float | None:
-    return repeated(answer.text)
+    return repeated(answer.text) if "answer" in probe.asks else None
 
 
-MEASURE = Measure(Behaviour("repetition", "lower", "share", 0.05, guard=True), _score, binary=False)
+MEASURE = Measure(Behaviour("repetition", "lower", "share", 0.05, guard=True, group="form"), _score, binary=False)

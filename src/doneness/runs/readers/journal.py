@@ -22,6 +22,8 @@ _COLUMNS = {
     "eval/loss": ("eval", "loss"),
 }
 _MAIN = "eval"
+_RECIPE = "recipe.toml"
+_BEFORE = ("start", "resume", "error")  # what is recorded before anything is measured
 _PLACE = frozenset(("v", "kind", "step", "at", "epoch", "tokens", "targets", "time"))
 
 
@@ -45,7 +47,8 @@ def detect(path: Path) -> Path | None:
 def read(path: Path) -> list[Run]:
     """The run in the journal at `path` (the file)."""
     found = read_journal(path)
-    if not found.records:
+    # Of a run of ours that failed at once the recipe is there; any other empty file may be anything.
+    if not found.records and (found.lost or not (path.parent / _RECIPE).is_file()):
         raise UnreadableError(str(say("runs.error.no_record", path=str(path))))
     return [replace(run_of(found.records, path.parent, found.notes), damage=Damage(found.lost, found.seen))]
 
@@ -58,6 +61,8 @@ def run_of(records: list[dict[str, Any]], folder: Path, notes: list[str] | None 
     lost = [s for s in losses if s not in steps]
     if lost:
         notes.append(str(say("runs.note.examples_gone", count=len(lost), step=min(lost))))
+    if all(r["kind"] in _BEFORE for r in records):
+        notes.append(str(say("runs.note.no_step_done")))
     meta: dict[str, Any] = {}
     for record in records:
         if record["kind"] == "start":

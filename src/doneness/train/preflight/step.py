@@ -20,8 +20,6 @@ from doneness.train.preflight.gradients import look_at_gradients
 from doneness.train.preflight.memory import Peak, peak_of
 from doneness.train.stages import stage_of
 
-# Stages whose step is made of rows alone: the others write answers first, or ask another model.
-STEPS = ("pretrain", "sft", "dpo", "orpo", "kto", "reward")
 _SECONDS = 5.0  # on a CPU a step with all the longest rows may take minutes: then with as many as fit in here
 _BOTH_WAYS = 3.0  # a step's time in forward passes
 _EVEN = 0.1  # nats by which the first loss of a preference may differ from what it has to be
@@ -43,9 +41,15 @@ def look_at_a_step(recipe: Recipe, rows: Any, loaded: LoadedModel, pace: float, 
     longest = _longest(recipe, rows.train.rows, pace)
     device = torch.device(pick_device(recipe.model.device))
     few = replace(rows, train=replace(rows.train, rows=longest), eval=None)
+    # Of a student that answers itself the rows' own answers are tried: they are as long, and there already.
+    recipe = replace(recipe, distill=replace(recipe.distill, on_policy=0.0))
     try:
-        with peak_of(device) as peak, _trainer(recipe, few, loaded) as (trainer, inputs):
-            loss = _there_and_back(trainer, inputs, recipe.optimizer.gradient_checkpointing)
+        with peak_of(device) as peak:
+            stage = stage_of(recipe, few, loaded.tokenizer.pad_token_id)
+            items = stage.dataset()
+            with trial(recipe, stage, loaded, items) as trainer:
+                inputs = trainer._prepare_inputs(stage.collator()(items))
+                loss = there_and_back(trainer, inputs, recipe.optimizer.gradient_checkpointing)
             dropping = any(type(m).__name__.startswith("Dropout") and m.p > 0 for m in loaded.model.modules())
     except torch.OutOfMemoryError:
         tokens = sum(len(row.ids) for row in longest)
@@ -60,20 +64,27 @@ def look_at_a_step(recipe: Recipe, rows: Any, loaded: LoadedModel, pace: float, 
 def _longest(recipe: Recipe, rows: Sequence[Any], pace: float) -> tuple[Any, ...]:
     """As many of the longest rows as a micro-batch has; fewer on a CPU, where they would take long."""
     order = sorted(rows, key=lambda row: len(row.ids), reverse=True)[: recipe.optimizer.micro_batch]
+    fewest = 2 if recipe.run.stage == "kto" else 1  # how far the policy has moved is told by another row's answer
     if pick_device(recipe.model.device) == "cpu":
-        while len(order) > 1 and _BOTH_WAYS * pace * sum(len(row.ids) for row in order) > _SECONDS:
-            order = order[: -max(1, len(order) // 2)]
+        while len(order) > fewest and _BOTH_WAYS * pace * sum(len(row.ids) for row in order) > _SECONDS:
+            order = order[: max(fewest, len(order) // 2)]
     return tuple(order)
 
 
 @contextmanager
-def _trainer(recipe: Recipe, few: Any, loaded: LoadedModel) -> Iterator[tuple[Any, Any]]:
-    """TRL's trainer of the stage over these rows, and its one micro-batch."""
+def trial(recipe: Recipe, stage: Any, loaded: LoadedModel, items: Sequence[Any], **more: Any) -> Iterator[Any]:
+    """TRL's trainer of the stage over these rows, which it takes as one micro-batch.
+
+    Args:
+        recipe: of the run.
+        stage: with these rows.
+        loaded: with the method applied.
+        items: the rows as the stage gives them.
+        more: in place of what the stage gives its trainer.
+    """
     from datasets import Dataset
 
     alone = replace(recipe, report=replace(recipe.report, trackers=()))
-    stage = stage_of(recipe, few, loaded.tokenizer.pad_token_id)
-    items = stage.dataset()
     with tempfile.TemporaryDirectory() as place:
         common = common_arguments(alone, Path(place), 1, pick_device(recipe.model.device))
         common["per_device_train_batch_size"] = len(items)
@@ -81,13 +92,14 @@ def _trainer(recipe: Recipe, few: Any, loaded: LoadedModel) -> Iterator[tuple[An
             trainer = _encoded(stage.trainer())(
                 model=loaded.model,
                 args=stage.arguments(common),
-                train_dataset=Dataset.from_list(items),
+                train_dataset=Dataset.from_list(list(items)),
                 data_collator=stage.collator(),
                 processing_class=loaded.tokenizer,
-                **stage.more(loaded.model),
+                **{**stage.more(loaded.model), **more},
             )
             stage.built(trainer)
-        yield trainer, trainer._prepare_inputs(stage.collator()(items))
+        trainer.current_gradient_accumulation_steps = 1  # the Trainer says so once its loop runs
+        yield trainer
 
 
 class _Encoded:
@@ -102,7 +114,8 @@ def _encoded(trainer: type) -> type:
     return type(f"Trial{trainer.__name__}", (_Encoded, trainer), {})
 
 
-def _there_and_back(trainer: Any, inputs: Any, checkpointing: bool) -> float:
+def there_and_back(trainer: Any, inputs: Any, checkpointing: bool) -> float:
+    """The loss of the inputs, and gradients in the model."""
     import torch
 
     arguments, model = trainer.args, trainer.model

@@ -11,14 +11,17 @@ from typing import Any
 import numpy as np
 
 from doneness.config import GrpoSection
+from doneness.core import DonenessError, tr
 from doneness.models.prompts import EncodedPrompt
 from doneness.models.render import stop_ids
-from doneness.models.sample import Sampling, sample_all
+from doneness.models.written import Sampling, sample_all
 from doneness.runs import ExampleLosses
 from doneness.train.health import ROWS
 from doneness.train.stages.base import Scored, Told
 from doneness.train.stages.reference import drop_copy
 from doneness.train.stages.rewards import Answers, Scorer, rewards_of, summed
+
+OVERTIME = "overtime"  # before the names of rewards whose pattern took too long, in an evaluation's metrics
 
 
 @dataclass
@@ -120,6 +123,9 @@ class Grpo:
         answers = Answers(questions, [a.text for a in flat], [a.ids for a in flat])
         worth = rewards_of(self.scorers, answers)
         reward = _mean(summed(self.scorers, worth).reshape(n, -1).T)
+        if step == 0 and n and bool(np.isnan(reward).all()):
+            names = ", ".join(scorer.name for scorer in self.scorers)
+            raise DonenessError(tr("train.reward_silent", names=names, count=len(flat)))
         losses = ExampleLosses(
             step,
             np.array([row.id for row in self.held_out], dtype=np.str_),
@@ -133,6 +139,7 @@ class Grpo:
             **{f"rewards/{s.name}/mean": float(_mean(worth[:, k])) for k, s in enumerate(self.scorers)},
             "completions/mean_length": float(np.mean([len(a.ids) for a in flat])),
             "completions/clipped_ratio": float(np.mean([not a.ended for a in flat])),
+            **{f"{OVERTIME}/{s.name}": float(s.overtime) for s in self.scorers if s.overtime},
         }
         return Scored(losses, float(_mean(losses.nll)), metrics)
 

@@ -56,6 +56,11 @@ class Scorer:
     worth: Callable[[Answers], Sequence[float]]
 
     @property
+    def overtime(self) -> int:
+        """Answers that its pattern took too long for, which count as no match."""
+        return int(getattr(self.worth, "overtime", 0))
+
+    @property
     def most(self) -> float:
         """The most it adds to an answer's reward; one of somebody's own is taken to lie between 0 and 1."""
         return max(self.weight, 0.0)
@@ -69,7 +74,7 @@ def scorers_of(section: RewardsSection) -> tuple[Scorer, ...]:
     """
     known: dict[str, Callable[[], Callable[[Answers], Sequence[float]]]] = {
         "exact": lambda: exact,
-        "format": lambda: formatted(section.pattern),
+        "format": lambda: Formatted(section.pattern),
         "length": lambda: lengths(section.length_target, section.length_cap),
     }
     return tuple(
@@ -107,12 +112,21 @@ def exact(answers: Answers) -> list[float]:
     ]
 
 
-def formatted(pattern: str) -> Callable[[Answers], list[float]]:
-    """1 where the whole answer has the form of the pattern, else 0."""
-    if not pattern:
-        return lambda answers: [float(_usual_form(text)) for text in answers.texts]
-    matcher = Matcher(pattern)
-    return lambda answers: [float(matcher.matches(text)) for text in answers.texts]
+class Formatted:
+    """1 where the whole answer has the form of the pattern, else 0; an empty one means the usual form."""
+
+    def __init__(self, pattern: str) -> None:
+        self._matcher = Matcher(pattern) if pattern else None
+
+    @property
+    def overtime(self) -> int:
+        """Answers that the pattern took too long for."""
+        return self._matcher.overtime if self._matcher is not None else 0
+
+    def __call__(self, answers: Answers) -> list[float]:
+        """For each answer."""
+        matches = _usual_form if self._matcher is None else self._matcher.matches
+        return [float(matches(text)) for text in answers.texts]
 
 
 def lengths(target: int, cap: int) -> Callable[[Answers], list[float]]:

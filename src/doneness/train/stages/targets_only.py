@@ -14,7 +14,7 @@ from torch.nn.functional import nll_loss
 from trl import SFTTrainer
 
 _MOST = 1 << 28  # bytes of logits, as float32; larger ones are left to TRL, which never has them all
-_PART = 256  # places whose entropy is taken at once
+_PART = 32  # places whose entropy is taken at once: it needs a copy, beside everything the backward pass waits for
 
 
 class TargetsOnly(SFTTrainer):  # type: ignore[misc]
@@ -28,8 +28,8 @@ class TargetsOnly(SFTTrainer):  # type: ignore[misc]
         if places is None:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         asked = {name: value for name, value in inputs.items() if name != "labels"}
-        logits = model(**asked, logits_to_keep=places, use_cache=False).logits
-        shares = logits.float().log_softmax(dim=-1).flatten(0, 1)
+        # The logits are not kept: they are as large as what is made of them.
+        shares = model(**asked, logits_to_keep=places, use_cache=False).logits.float().log_softmax(dim=-1).flatten(0, 1)
         labels = inputs["labels"][:, places + 1].flatten()
         total = nll_loss(shares, labels, reduction="sum", ignore_index=-100)
         self._note(inputs, shares.detach(), labels)
@@ -57,7 +57,7 @@ class TargetsOnly(SFTTrainer):  # type: ignore[misc]
         """What TRL logs of a micro-batch, by its names; `shares` are log-probabilities, shape (places, vocabulary)."""
         kept, gather = self._metrics["train" if self.model.training else "eval"], self.accelerator.gather_for_metrics
         counts = labels != -100
-        entropies = torch.cat([-(part.exp() * part).sum(dim=-1) for part in shares.split(_PART)])
+        entropies = torch.cat([-part.exp().mul_(part).sum(dim=-1) for part in shares.split(_PART)])
         entropy, right = entropies[counts].sum(), (shares.argmax(dim=-1) == labels)[counts].sum()
         of = gather(counts.sum()).sum()
         for name, value in (("entropy", entropy), ("mean_token_accuracy", right)):

@@ -11,8 +11,8 @@ from torch.nn.functional import cross_entropy
 from trl import SFTTrainer
 
 from doneness.config import DistillSection
-from doneness.models.sample import Sampling, sample_all
 from doneness.models.together import average_gradients
+from doneness.models.written import Sampling, sample_all
 from doneness.train.stages.divergence import divergence
 from doneness.train.stages.layers import Pairs
 
@@ -95,7 +95,7 @@ class LogitsTrainer(Taught):
         prompts = [_question(ids, row) for ids, row in zip(inputs["input_ids"], inputs["labels"], strict=True)]
         tokenizer, prompts = self.processing_class, [prompt for prompt in prompts if prompt]
         place = self._step * 1_000_003 + self._micro * 1009 + self.accelerator.process_index
-        how = Sampling(self.section.max_new_tokens, 1.0, seed=(self.args.seed + place) % 2**31)
+        how = Sampling(self.section.max_new_tokens, self.section.own_temperature, seed=(self.args.seed + place) % 2**31)
         student = self.accelerator.unwrap_model(self.model)
         answers = sample_all(student, tokenizer, prompts, how, len(prompts))
         rows = [(prompt, list(said[0].ids)) for prompt, said in zip(prompts, answers, strict=True)]

@@ -1,0 +1,73 @@
+"""Which language a text is in: by its script, and among languages in Latin letters by their commonest words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+_SCRIPTS = (
+    ("ja", re.compile("[\u3040-\u30ff]")),
+    ("ko", re.compile("[\uac00-\ud7af]")),
+    ("zh", re.compile("[\u4e00-\u9fff]")),
+    ("ru", re.compile("[\u0400-\u04ff]")),
+    ("ar", re.compile("[\u0600-\u06ff]")),
+    ("hi", re.compile("[\u0900-\u097f]")),
+    ("th", re.compile("[\u0e00-\u0e7f]")),
+    ("el", re.compile("[\u0370-\u03ff]")),
+    ("he", re.compile("[\u0590-\u05ff]")),
+)
+_LETTERS = re.compile(r"[^\W\d_]")
+_LATIN = {
+    "en": "the of and to in is that for it with as was on are be this by an or from which not have can will your",
+    "de": "der die das und ist nicht ein eine mit auf für von den dem sich auch wird bei einer sind oder zu",
+    "fr": "le la les des et est une un dans pour que qui sur pas avec ce sont par plus ou aux du",
+    "es": "el la los las de que y en es un una por con para se del al como más no su o",
+    "pt": "o a os as de que e em é um uma por com para se do da dos não mais ao como ou",
+    "it": "il la le di che e in è un una per con si del della non sono come più gli o",
+    "nl": "de het een en van is dat op te in voor met zijn niet aan er ook als bij om",
+    "pl": "nie się na jest że do to jak co lub oraz przez przy dla od po są być może",
+    "tr": "bir ve bu için ile de da çok daha olarak olan gibi kadar ancak veya ise en",
+    "vi": "và của là có được cho trong các một với không người những này khi đã để từ",
+    "id": "yang dan di untuk dengan pada ini adalah dari tidak dalam itu atau dapat akan oleh juga",
+}
+_COMMON = {name: frozenset(words.split()) for name, words in _LATIN.items()}
+_ALL_COMMON = frozenset().union(*_COMMON.values())
+_LEAST_WORDS, _LEAST_HITS = 8, 3
+_SAMPLE = 400  # characters by which a script is told
+
+
+def language_of(text: str, words: Collection[str]) -> str:
+    """The language of a text; "" where it is too short to tell.
+
+    Args:
+        text: the text.
+        words: its words in small letters.
+    """
+    if "```" in text or 25 * sum(map(text.count, "(){}=;<>")) > len(text):
+        return ""  # code is in no language
+    if not text.isascii():
+        found = _script(text[:_SAMPLE])
+        if found != "latin":
+            return found
+    if len(words) < _LEAST_WORDS:
+        return ""
+    common = _ALL_COMMON.intersection(words)
+    if len(common) < _LEAST_HITS:
+        return ""
+    if text.isascii() and len(common) >= 4 and _COMMON["en"].issuperset(common):
+        return "en"
+    hits = sorted(((sum(word in known for word in common), name) for name, known in _COMMON.items()), reverse=True)
+    # What is close is not told.
+    return hits[0][1] if hits[0][0] >= _LEAST_HITS and hits[0][0] >= hits[1][0] + 2 else ""
+
+
+def _script(text: str) -> str:
+    letters = len(_LETTERS.findall(text))
+    if letters < 4:
+        return ""
+    for name, pattern in _SCRIPTS:
+        count = len(pattern.findall(text))
+        # Japanese mixes kana with Han, and Chinese texts carry Latin names.
+        if count >= (0.1 if name == "ja" else 0.3) * letters:
+            return name
+    return "latin"

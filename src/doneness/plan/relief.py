@@ -1,0 +1,90 @@
+"""What to change where a step does not fit: what costs nothing first, each with what it saves and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from doneness.core import Message, say
+from doneness.plan.memory import Memory, estimate_memory
+from doneness.plan.setup import Setup, Spread
+from doneness.plan.shape import ModelShape
+
+
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """One change.
+
+    Attributes:
+        name: of the change, a key of the catalogue's [plan.relief].
+        what, cost: sentences.
+        alone: the peak with this change alone, bytes.
+        saved: by it alone, bytes.
+        together: the peak with this and all before it; of ways to share the memory, with one of them.
+        setup: with those.
+    """
+
+    name: str
+    what: Message
+    cost: Message
+    alone: Memory
+    saved: float
+    together: Memory
+    setup: Setup
+
+
+def reliefs(shape: ModelShape, setup: Setup, length95: int = 0) -> tuple[Relief, ...]:
+    """Changes in the order in which they are to be tried; those that save nothing are left out.
+
+    Args:
+        shape: of the model.
+        setup: that does not fit.
+        length95: tokens that 95 % of the rows need at most; 0 where that is not known.
+    """
+    before, found, now = estimate_memory(shape, setup), [], setup
+    for name, changed, numbers in _changes(setup, length95):
+        alone = estimate_memory(shape, changed)
+        saved = before.total - alone.total
+        if saved < 0.005 * before.total:
+            continue
+        if changed.spread == setup.spread:
+            now = _joined(now, setup, changed)
+        # Ways to share are each other's alternatives.
+        tried = _joined(now, setup, changed)
+        together = estimate_memory(shape, tried)
+        texts = say(f"plan.relief.{name}", **numbers), say(f"plan.relief.{name}_cost", **numbers)
+        found.append(Relief(name, *texts, alone, saved, together, tried))
+    return tuple(found)
+
+
+def _changes(setup: Setup, length95: int) -> Iterator[tuple[str, Setup, dict[str, int]]]:
+    """Name, setup with this one thing changed, numbers of its sentence."""
+    if setup.loss in ("whole", "copied"):
+        yield "tiled", replace(setup, loss="tiled" if setup.device == "cuda" else "targets"), {}
+    if setup.attention == "eager":
+        yield "fused", replace(setup, attention="sdpa"), {}
+    if 0 < length95 < setup.seq:
+        yield "shorter", replace(setup, seq=length95), {"length": length95, "seq": setup.seq}
+    if setup.micro_batch > 1:
+        yield "rows", replace(setup, micro_batch=1, accumulates=True), {"rows": setup.micro_batch}
+    if not setup.checkpointing:
+        yield "checkpointing", replace(setup, checkpointing=True), {}
+    if setup.method == "full" and setup.dtype == "amp":
+        yield "half", replace(setup, dtype="bf16"), {}
+    if setup.optimizer == "adamw":
+        yield "eight_bit", replace(setup, optimizer="adamw_8bit"), {}
+    if setup.method == "full":
+        yield "lora", replace(setup, method="lora", layers=0, whole=0), {}
+    if setup.method != "qlora" and setup.device == "cuda":
+        yield "qlora", replace(setup, method="qlora", double_quant=True, layers=0, whole=0), {}
+    if setup.spread.devices == 1 and setup.spread.offload == "none" and setup.device == "cuda":
+        for name, kind in (("zero2", "zero2"), ("zero3", "zero3")):
+            spread = Spread("zero2" if kind == "zero2" else "zero3", 8)
+            yield name, replace(setup, spread=spread), {"devices": 8}
+        yield "offload", replace(setup, spread=Spread("zero2", 1, "optimizer")), {}
+
+
+def _joined(now: Setup, first: Setup, changed: Setup) -> Setup:
+    """What `changed` has that `first` has not, put into `now`."""
+    names = [name for name in Setup.__slots__ if getattr(first, name) != getattr(changed, name)]
+    return replace(now, **{name: getattr(changed, name) for name in names})

@@ -1,0 +1,35 @@
+"""An audit in the terminal: the worst first, passes on one line, no wider than the screen."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from doneness.core import Status, tr
+from doneness.report.audit_view import AuditView, sizes
+from doneness.report.sentence import Sentence
+from doneness.report.terminal import STATUSES, findings_table
+
+_ROWS = 8
+
+
+def audit_panel(view: AuditView, everything: bool = False) -> RenderableType:
+    """The verdict in a sentence, the findings, and what passed.
+
+    Args:
+        view: what was found.
+        everything: list the checks that passed with their numbers.
+    """
+    head = Text(tr(f"report.audit.worst.{view.worst}"), style=f"bold {STATUSES.get(view.worst, '')}")
+    head.append(f"  {view.train}", style="dim not bold")
+    parts: list[RenderableType] = [head, Sentence(view.headline), Text(sizes(view), style="dim")]
+    passed = view.of(Status.PASS)
+    shown = list(view.findings) if everything else [f for f in view.findings if f.status is not Status.PASS]
+    if shown:
+        parts.append(findings_table(shown))
+    if passed and not everything:
+        codes = tr("report.list_comma").join(f.code for f in passed)
+        parts.append(Sentence(tr("report.audit.passed_line", n=len(passed), codes=codes), style="dim"))
+    if view.theirs:
+        parts += [Text(), Text(tr("report.audit.theirs"), style="bold"), findings_table(view.theirs)]
+    return Group(*parts)

@@ -1,0 +1,155 @@
+"""Choose again from what was answered, by other guards, margins or another goal; no model is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from doneness.config import ProbesSection
+from doneness.core import Diagnosis, DonenessError, UnreadableError, language, tr
+from doneness.runs import Run, read
+from doneness.runs.probes import (
+    FOLDER,
+    Answer,
+    Choice,
+    ProbeTable,
+    load_answers,
+    load_choice,
+    load_table,
+    save_choice,
+    save_table,
+)
+from doneness.workflows.check import own_params
+from doneness.workflows.deciding import decide, losses_of
+from doneness.workflows.going import without_strays
+
+if TYPE_CHECKING:
+    from doneness.probe.measure import Measure
+    from doneness.probe.suite import Probe
+    from doneness.probe.vetoes import Guards
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to choose by.
+
+    Attributes:
+        margins: guards by name, with the harm that still counts as the same.
+        off: behaviours that guard no more.
+        strict: whether a guard that cannot tell rules a checkpoint out too.
+        goal: the behaviour whose gain decides; None leaves it to those that say so themselves.
+        suite: the questions that were asked; empty takes those of the run's recipe.
+    """
+
+    margins: Mapping[str, float] = field(default_factory=dict)
+    off: Sequence[str] = ()
+    strict: bool = False
+    goal: str | None = None
+    suite: str = ""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What came of it; `before` is what was chosen last, None where nothing was."""
+
+    diagnosis: Diagnosis
+    table: ProbeTable
+    choice: Choice
+    before: Choice | None
+
+
+def choose(folder: Path, wanted: Wanted | None = None) -> Chosen:
+    """Score the stored answers anew and choose.
+
+    Args:
+        folder: a run that was probed; the folder that holds `probes/`.
+        wanted: what to choose by.
+
+    Raises:
+        DonenessError: nothing was answered, the questions cannot be found, or a behaviour that is not there is named.
+    """
+    from doneness.probe.runwide import RUN_WIDE
+    from doneness.probe.table import build_table
+
+    wanted = wanted or Wanted()
+    answers = _answers(folder)
+    old = load_table(folder)
+    if not answers or old is None:
+        raise DonenessError(tr("choice.error.no_table", path=str(folder)))
+    probes, measures, guards = _questions(folder, answers, wanted)
+    _known(wanted, old)
+    run = _run(folder)
+    table = build_table(
+        probes,
+        answers,
+        [c for c in old.cells if c.behaviour in RUN_WIDE],
+        measures,
+        losses_of(run),
+        guards,
+        wanted.goal,
+    )
+    table = replace(table, nulls=old.nulls)
+    diagnosis, choice = decide(run, own_params(run), table)
+    return Chosen(diagnosis, table, choice, load_choice(folder))
+
+
+def keep(folder: Path, chosen: Chosen) -> None:
+    """Write the choice, and the table whose guards and goal it follows, so that everything else goes by it."""
+    save_table(folder, chosen.table)
+    save_choice(folder, chosen.choice)
+
+
+def _answers(folder: Path) -> dict[int, list[Answer]]:
+    found: dict[int, list[Answer]] = {}
+    for path in sorted((folder / FOLDER / "answers").glob("step-*.jsonl")):
+        number = path.stem.removeprefix("step-")
+        if number.isdecimal() and (stored := load_answers(folder, int(number))) is not None and stored[1]:
+            found[int(number)] = stored[1]
+    return found
+
+
+def _questions(
+    folder: Path, answers: Mapping[int, Sequence[Answer]], wanted: Wanted
+) -> tuple[tuple[Probe, ...], tuple[Measure, ...], Guards]:
+    """The questions that the answers are to, the behaviours, and what guards; the run's, as the wish changes it."""
+    from doneness.probe.opening import open_suite
+    from doneness.probe.vetoes import Guards
+    from doneness.workflows.asking import guards_of, measures_of
+    from doneness.workflows.train import recipe_of
+
+    recipe = recipe_of(folder)
+    section = recipe.probes if recipe is not None else ProbesSection()
+    if wanted.suite:
+        section = replace(section, suite=wanted.suite)
+    if not section.suite:
+        raise DonenessError(tr("choice.error.no_suite", path=str(folder), suite="-"))
+    suite = open_suite(section.suite, language())
+    asked = {a.id for stored in answers.values() for a in stored}
+    probes = tuple(p for p in suite.probes if p.id in asked)
+    if len(probes) < len(asked):
+        raise DonenessError(tr("choice.error.no_suite", path=str(folder), suite=section.suite))
+    measures = measures_of(section, suite.behaviours)
+    usual = guards_of(measures, suite.guards)
+    off = {*usual.off, *wanted.off} - set(wanted.margins)
+    return probes, measures, Guards({**usual.margins, **wanted.margins}, tuple(sorted(off)), wanted.strict)
+
+
+def _known(wanted: Wanted, table: ProbeTable) -> None:
+    """A behaviour that was never measured guards nothing, and saying so is better than seeming to obey."""
+    names = {b.name for b in table.behaviours}
+    for name in (*wanted.margins, *wanted.off, *([wanted.goal] if wanted.goal else ())):
+        if name not in names:
+            raise DonenessError(tr("choice.error.unknown", name=name, known=", ".join(sorted(names))))
+
+
+def _run(folder: Path) -> Run:
+    """The run as it is judged everywhere else; where no log can be read, its checkpoints alone."""
+    from doneness.runs.readers.checkpoints import listed
+
+    try:
+        run = without_strays(max(read(folder), key=lambda each: each.last_step))
+    except UnreadableError:
+        run = Run(folder.name, folder)
+    return run if run.checkpoints else replace(run, checkpoints=listed(folder))

@@ -1,0 +1,197 @@
+"""The choice: a gain that is shown decides under guards, else the loss; and what is said of it is true."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from doneness.core import SweetSpot
+from doneness.curves.clustered import groups_of
+from doneness.diagnose import diagnose
+from doneness.probe.choice import explain, goal_of
+from doneness.probe.measure import Measure
+from doneness.probe.scoring import Scored
+from doneness.probe.standing import standing
+from doneness.probe.table import assembled
+from doneness.probe.vetoes import Guards, barred, unsure_guards
+from doneness.runs import Checkpoint, Run
+from doneness.runs.probes import Behaviour, Choice, ProbeTable, load_choice, save_choice
+from doneness.testing import synthetic
+from doneness.workflows.deciding import decide, losses_of
+
+GOAL = Behaviour("task_exact", "higher", "share", 0.02, False, "task", True)
+GUARD = Behaviour("over_refusal", "lower", "share", 0.05, True, "safety")
+
+
+def nothing(*_: object) -> None:
+    return None
+
+
+def behaviour(about: Behaviour, steps: tuple[int, ...], levels: list[float], n: int = 300, seed: int = 1) -> Scored:
+    """Answers whose shares are as given, alike over checkpoints."""
+    ease = np.random.default_rng(seed).random(n)
+    values = (ease < np.array(levels)[:, None]).astype(float)
+    return Scored(Measure(about, nothing), steps, values, groups_of([""] * n))
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return synthetic.converged_run(rows=1000, evals=12, seed=1)
+
+
+@pytest.fixture(scope="module")
+def spot(run: Run) -> SweetSpot:
+    found = diagnose(run).sweet_spot
+    assert found is not None
+    return found
+
+
+def table_of(
+    steps: tuple[int, ...], goal: list[float], refusal: list[float], n: int = 300, **more: object
+) -> ProbeTable:
+    guards = Guards(**more)  # type: ignore[arg-type]
+    rows = [behaviour(GOAL, steps, goal), behaviour(guards.behaviour(GUARD), steps, refusal, n, seed=2)]
+    return assembled(rows, guards=guards)
+
+
+def said(choice: Choice) -> str:
+    return " ".join(reason.text("en") for reason in choice.reasons)
+
+
+def test_a_shown_gain_decides_and_loss_breaks_the_tie(run: Run, spot: SweetSpot) -> None:
+    first, second, third = spot.steps[:3]
+    table = table_of((0, first, second, third), [0.4, 0.5, 0.7, 0.7], [0.05] * 4)
+    found, choice = decide(run, None, table)
+    assert choice.step == found.recommended_step == second
+    assert choice.goal == "task_exact"
+    assert f"Step {second} is tied with the best in loss as well" in said(choice)
+    assert "+28.7 points against base (+23.5 points to +33.8 points, 300 questions" in said(choice)
+    assert f"checkpoint-{second}" in found.headline.text("en")
+
+
+def test_the_answers_overrule_the_loss_where_they_part(run: Run, spot: SweetSpot) -> None:
+    late = max(c.step for c in run.checkpoints)
+    early = [s for s in (c.step for c in run.checkpoints) if 0 < s < spot.first][:2]
+    table = table_of((0, *early, late), [0.4, 0.8, 0.5, 0.5], [0.05] * 4)
+    found, choice = decide(run, None, table)
+    assert choice.step == early[0]
+    assert early[0] not in spot.steps
+    assert found.recommended_step == early[0]
+    assert f"checkpoint-{early[0]}" in found.headline.text("en")
+    assert "not the loss" in said(choice)
+
+
+def test_without_a_shown_gain_the_loss_decides_and_says_what_it_would_take(run: Run, spot: SweetSpot) -> None:
+    steps = (0, *spot.steps[:3])
+    plain = decide(run, None, None)[1]
+    _, choice = decide(run, None, table_of(steps, [0.4, 0.41, 0.42, 0.42], [0.05] * 4))
+    assert choice.step == plain.step
+    assert choice.goal is None
+    assert "No checkpoint is shown better than base" in said(choice)
+
+
+def test_a_guard_that_shows_harm_rules_the_best_out(run: Run, spot: SweetSpot) -> None:
+    first, second, third = spot.steps[:3]
+    table = table_of((0, first, second, third), [0.4, 0.6, 0.9, 0.9], [0.05, 0.05, 0.5, 0.5])
+    _, choice = decide(run, None, table)
+    assert choice.step == first
+    assert table.standings["task_exact"].candidates == (first,)
+    off = table_of((0, first, second, third), [0.4, 0.6, 0.9, 0.9], [0.05, 0.05, 0.5, 0.5], off=("over_refusal",))
+    assert decide(run, None, off)[1].step == second
+
+
+def test_a_guard_that_cannot_tell_vetoes_only_where_that_was_asked_for(run: Run, spot: SweetSpot) -> None:
+    steps = (0, *spot.steps[:3])
+    table = table_of(steps, [0.4, 0.7, 0.7, 0.7], [0.2, 0.2, 0.25, 0.2], n=20)
+    _, choice = decide(run, None, table)
+    assert choice.step == spot.steps[0]
+    (cell,) = unsure_guards(table, spot.steps[0])
+    assert cell.needs is not None
+    assert dict(choice.undecided) == {"over_refusal": cell.needs}
+    assert f"about {cell.needs:,} would tell" in said(choice)
+    strict = replace(table, strict=True)
+    assert set(barred(strict, spot.steps[:3])) == set(spot.steps[:3])
+    assert f"about {cell.needs:,} would." in barred(strict, spot.steps[:3])[spot.steps[0]].text("en")
+    assert decide(run, None, strict)[1].step not in spot.steps[:3]
+
+
+def test_a_margin_decides_what_counts_as_harm(spot: SweetSpot) -> None:
+    steps = (0, *spot.steps[:2])
+    levels = [0.05, 0.09, 0.09]
+    assert set(barred(table_of(steps, [0.5] * 3, levels, n=600), steps[1:])) == set(steps[1:])
+    assert barred(table_of(steps, [0.5] * 3, levels, n=600, margins={"over_refusal": 0.1}), steps[1:]) == {}
+
+
+def test_the_goal_that_was_asked_for_is_the_one(spot: SweetSpot) -> None:
+    steps = (0, *spot.steps[:2])
+    rows = [
+        behaviour(GOAL, steps, [0.4, 0.7, 0.7]),
+        behaviour(replace(GUARD, name="kept", better="higher"), steps, [0.3, 0.5, 0.9]),
+    ]
+    plain, asked = assembled(rows), assembled(rows, goal="kept")
+    assert [found[0].name for t in (plain, asked) if (found := goal_of(t)) is not None] == ["task_exact", "kept"]
+    assert goal_of(assembled(rows, goal="absent")) is None
+
+
+def test_picking_the_luckiest_of_equals_gains_nothing_and_says_so() -> None:
+    """Eight checkpoints as good as base: the best of them looks better, the other half of the questions does not."""
+    generator = np.random.default_rng(8)
+    naive, honest = [], []
+    for _ in range(24):
+        values = (generator.random((9, 100)) < 0.5).astype(float)
+        found = standing(Scored(Measure(GOAL, nothing), tuple(range(9)), values, groups_of([""] * 100)))
+        assert found is not None
+        assert found.interval[0] < found.honest < found.interval[1]
+        naive.append(found.naive)
+        honest.append(found.honest)
+    assert np.mean(naive) > 0.03
+    assert abs(np.mean(honest)) < 3 * np.std(honest) / math.sqrt(24) + 0.01
+
+
+def test_the_earliest_of_those_that_are_as_good_is_picked() -> None:
+    found = standing(behaviour(GOAL, (0, 10, 20, 30, 40), [0.4, 0.5, 0.795, 0.8, 0.8], n=400))
+    assert found is not None
+    assert (found.best, found.picked) == (30, 20)
+    assert 10 not in found.tied
+    assert found.equal[0] == 20
+    nobody = standing(behaviour(replace(GOAL, better="none"), (0, 10), [0.4, 0.5]))
+    assert nobody is None
+
+
+def test_loss_that_still_fell_is_said_only_where_it_did(run: Run, spot: SweetSpot) -> None:
+    steps = (0, *spot.steps[:3])
+    rows = [behaviour(replace(GOAL, name="kept"), steps, [0.4, 0.8, 0.8, 0.3])]
+    losses = {0: 2.0, steps[1]: 1.5, steps[3]: 1.4}
+    falling = assembled(rows, losses=losses)
+    text = said(explain(diagnose(run), run, falling, {}))
+    assert f"From step {steps[3]} on the loss still fell (1.500 to 1.400 nats)" in text
+    for other in ({**losses, steps[3]: 1.6}, {}):
+        text = said(explain(diagnose(run), run, assembled(rows, losses=other), {}))
+        assert "still fell" not in text
+        assert "went off at step" in text
+    assert losses_of(run)
+    assert losses_of(None) == {}
+
+
+def test_a_checkpoint_that_is_gone_is_not_chosen(run: Run, spot: SweetSpot) -> None:
+    first, second = spot.steps[:2]
+    table = table_of((0, first, second), [0.4, 0.8, 0.8], [0.05] * 3)
+    gone = replace(run, checkpoints=tuple(replace(c, exists=c.step == second) for c in run.checkpoints))
+    assert decide(gone, None, table)[1].step == second
+    none = replace(run, checkpoints=(Checkpoint(first, None, exists=False),))
+    assert decide(none, None, table)[1].step in (None, first)
+
+
+def test_the_choice_comes_back_from_the_disk(tmp_path: object, run: Run, spot: SweetSpot) -> None:
+    from pathlib import Path
+
+    folder = Path(str(tmp_path))
+    _, choice = decide(run, None, table_of((0, *spot.steps[:3]), [0.4, 0.7, 0.7, 0.7], [0.2] * 4, n=20))
+    save_choice(folder, choice)
+    found = load_choice(folder)
+    assert found is not None
+    assert (found.goal, dict(found.undecided)) == (choice.goal, dict(choice.undecided))
+    assert [r.text("zh") for r in found.reasons] == [r.text("zh") for r in choice.reasons]

@@ -1,0 +1,179 @@
+"""Probing and chatting with checkpoints that another tool wrote: adapters over the tiny model."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from doneness.cli.main import INTERRUPTED, main
+from doneness.core import DonenessError
+from doneness.probe import Store
+from doneness.runs.probes import load_answers, load_choice, load_table
+from doneness.workflows.subject import parse_steps, subject_of
+
+pytestmark = pytest.mark.model
+
+SUITE = [
+    {"id": "k1", "behaviour": "knowledge", "prompt": "What is red?", "contains": [["colour"]]},
+    {"id": "i1", "behaviour": "invented", "prompt": "What is redium?"},
+    {"id": "i2", "behaviour": "invented", "prompt": "What is bluon?"},
+    {"id": "c1", "behaviour": "choice", "prompt": "Red or blue?", "options": ["red", "blue"], "correct": 0},
+    {"id": "t1", "behaviour": "text", "text": "Water is wet."},
+]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    """A folder as other trainers leave it."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = tmp_path_factory.mktemp("foreign")
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    for step in (2, 4):
+        base = AutoModelForCausalLM.from_pretrained(tiny_model)
+        model = get_peft_model(base, LoraConfig(r=4, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM"))
+        torch.manual_seed(step)
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(weight, std=0.3)
+        model.save_pretrained(str(folder / f"checkpoint-{step}"))
+        tokenizer.save_pretrained(str(folder / f"checkpoint-{step}"))
+    (folder / "suite.jsonl").write_text("".join(json.dumps(each) + "\n" for each in SUITE))
+    return folder
+
+
+@pytest.fixture
+def foreign(written: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(written, tmp_path / "run"))
+
+
+def probe(folder: Path, *more: str) -> int:
+    return main(["probe", str(folder), "--suite", str(folder / "suite.jsonl"), "--max-new-tokens", "4", *more])
+
+
+def test_checkpoints_of_another_tool_are_asked_and_not_asked_again(
+    foreign: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert probe(foreign) == 0
+    said = capsys.readouterr().out
+    assert said.splitlines()[:3] == ["base model: 6/6", "step 2: 6/6", "step 4: 6/6"]
+    table, choice = load_table(foreign), load_choice(foreign)
+    assert table is not None and table.steps == (0, 2, 4)
+    assert choice is not None
+    stored = load_answers(foreign, 4)
+    assert stored is not None and [a.id for a in stored[1]] == ["k1", "i1", "i2", "c1", "t1"]
+    assert json.loads((foreign / "probes" / "allocation.json").read_text())["ended"] == "all"
+
+    def refuse(*_: Any) -> Any:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr("doneness.workflows.subject._load_foreign", refuse)
+    assert probe(foreign) == 0
+    assert load_answers(foreign, 4) == stored
+    with pytest.raises(AssertionError, match="loaded"):
+        monkeypatch.setenv("DONENESS_DEBUG", "1")
+        probe(foreign, "--max-new-tokens", "5")
+
+
+def test_answers_can_lie_elsewhere_and_some_steps_be_asked(foreign: Path, tmp_path: Path) -> None:
+    assert probe(foreign, "--out", str(tmp_path / "there"), "--steps", "base,4", "--null", "2") == 0
+    table = load_table(tmp_path / "there")
+    assert table is not None and table.steps == (0, 4)
+    assert {n.step for n in table.nulls} <= {4}
+    assert not (foreign / "probes").exists()
+
+
+def test_interrupted_it_says_so_and_goes_on(
+    foreign: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from doneness.probe import asking, panel
+
+    whole, done = asking.execute, 0
+
+    def dying(*given: Any) -> Any:
+        nonlocal done
+        done += 1
+        if done == 6:
+            raise KeyboardInterrupt
+        return whole(*given)
+
+    monkeypatch.setattr(panel, "execute", dying)
+    assert probe(foreign) == INTERRUPTED
+    assert "Traceback" not in capsys.readouterr().err
+    kept = len(Store(foreign))
+    assert 0 < kept < 18
+    assert probe(foreign) == 0
+    assert len(Store(foreign)) > kept
+
+
+def test_one_question_to_several_checkpoints(
+    foreign: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("What is red?\n:keep\n:quit\nNever asked\n"))
+    assert main(["chat", str(foreign), "--steps", "base,4", "--max-new-tokens", "5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "> What is red?"
+    assert [line.split("\t")[0] for line in lines[1:3]] == ["base model", "step 4"]
+    assert "Kept as" in lines[3]
+    assert (foreign / "probes" / "kept.jsonl").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--budget", "soon"], "no budget"),
+        (["--steps", "base,3"], "there are: base, 2, 4"),
+        (["--steps", ","], "there are"),
+        (["--questions", "-1"], "at least 0"),
+        (["--batch-size", "0"], "at least 1"),
+        (["--null", "1"], "at least 2"),
+        (["--ray", "--engine", "vllm"], "do not go together"),
+        (["--suite", "no-such-suite"], "no-such-suite"),
+    ],
+)
+def test_a_wrong_option_is_one_line(
+    foreign: Path, arguments: list[str], part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert probe(foreign, *arguments) == 2
+    said = capsys.readouterr().err
+    assert part in said and said.count("\n") == 1
+
+
+def test_what_cannot_be_asked_is_said(foreign: Path, tmp_path: Path) -> None:
+    with pytest.raises(DonenessError, match="no checkpoint-N"):
+        subject_of(tmp_path / "nothing")
+    config = foreign / "checkpoint-4" / "adapter_config.json"
+    told = json.loads(config.read_text())
+    config.write_text(json.dumps({**told, "base_model_name_or_path": "another/model"}))
+    with pytest.raises(DonenessError, match="--base"):
+        subject_of(foreign)
+    assert subject_of(foreign, base="any/model").base_path == "any/model"
+    for damage, part in (("{", "damaged"), ("[]", "damaged"), ("{}", "--base")):
+        config.write_text(damage)
+        (foreign / "checkpoint-2" / "adapter_config.json").write_text(damage)
+        with pytest.raises(DonenessError, match=part):
+            subject_of(foreign)
+    config.unlink()
+    (foreign / "checkpoint-2" / "adapter_config.json").unlink()
+    with pytest.raises(DonenessError, match="whole model"):
+        subject_of(foreign)
+
+
+def test_steps_are_read_and_weights_told_apart(foreign: Path, tiny_model: Path) -> None:
+    subject = subject_of(foreign, base=str(tiny_model))
+    assert parse_steps("base,4,checkpoint-2,4", subject) == (0, 4, 2)
+    weights = subject.weights((0, 2, 4))
+    assert len(set(weights.values())) == 3
+    moved = subject_of(Path(shutil.copytree(foreign, foreign.parent / "moved")), base=str(tiny_model))
+    assert moved.weights((0, 2, 4)) == weights
+    file = foreign / "checkpoint-4" / "adapter_model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"\x01")
+    changed = subject_of(foreign, base=str(tiny_model)).weights((0, 2, 4))
+    assert [s for s in weights if changed[s] != weights[s]] == [4]
