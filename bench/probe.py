@@ -10,8 +10,8 @@ in one round is slower for all.
     batched    base loaded once, adapters swapped, batches of 16, transformers' generate
     ours       our engine without drafts
     drafted    our engine, each checkpoint's answers as drafts for the next one's
-    allocated  with --allocate MODULE:NAME, a function that is given the answers so far, {step: {prompt: tokens}}, and
-               says what to ask next, [(step, [prompts])]; an empty list ends it
+    allocated  as drafted, through the allocation of `doneness probe`, the base model asked as well: what can no longer
+               change the choice is left out; the choice is held against that of all answers
 
 With --more once also: rows of several adapters in one batch; our engine with adapters beside the weights; and both
 `batched` and `drafted` with twice as many prompts at once.
@@ -24,17 +24,17 @@ import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.probe_allocated import allocated, chosen_of_all, tied_in_loss
 from bench.probe_page import page
-from bench.probe_setup import STEPS, prepare, prompts
-from bench.probe_ways import Asked, Ids, Setup, batched, drafted, ends_of, mixed, ours, plain, timed, unmerged
+from bench.probe_setup import STEPS, items, prepare, prompts
+from bench.probe_ways import Asked, Ids, Setup, batched, drafted, mixed, ours, plain, timed, unmerged
 
 WAYS: dict[str, Callable[[Setup, Asked], None]] = {
-    "plain": plain, "batched": batched, "ours": ours, "drafted": drafted,
+    "plain": plain, "batched": batched, "ours": ours, "drafted": drafted, "allocated": allocated,
 }  # fmt: skip
 MORE: dict[str, Callable[[Setup, Asked], None]] = {
     "mixed": mixed,
@@ -42,7 +42,6 @@ MORE: dict[str, Callable[[Setup, Asked], None]] = {
     "batched, twice": lambda setup, found: batched(replace(setup, batch=2 * setup.batch), found),
     "drafted, twice": lambda setup, found: drafted(replace(setup, rows=2 * setup.rows), found),
 }
-Allocate = Callable[[Mapping[int, Mapping[int, Sequence[int]]]], Sequence[tuple[int, Sequence[int]]]]
 
 
 def main(argv: list[str]) -> None:
@@ -60,7 +59,6 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=[*WAYS, *MORE])
     parser.add_argument("--more", action="store_true")
     parser.add_argument("--abstracts", action="store_true", help="prompts with their abstracts, 370 tokens longer")
-    parser.add_argument("--allocate", metavar="MODULE:NAME")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("bench/results"))
     parser.add_argument("--from", dest="told", type=Path, help="a probe.json: write its page, measure nothing")
@@ -85,11 +83,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(options.threads)
     checkpoints = {s: f for s, f in prepare(options.data, options.work).items() if s in options.steps}
     tokenizer = load_tokenizer(str(demo_model()))
-    asked = prompts(options.data, tokenizer, options.prompts, options.abstracts)
-    setup = Setup(demo_model(), checkpoints, asked, options.tokens, options.batch, options.rows)
+    asked = items(options.data, options.prompts, options.abstracts)
+    setup = Setup(
+        demo_model(), checkpoints, prompts(tokenizer, asked), options.tokens, options.batch, options.rows, asked,
+        tied_in_loss(options.work),
+    )  # fmt: skip
     ways = {name: (WAYS | MORE)[name] for name in options.ways}
-    if options.allocate:
-        ways["allocated"] = _allocated(options.allocate)
     rounds: list[dict[str, Asked]] = []
     for number in range(options.rounds):
         names = list(ways)
@@ -103,6 +102,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "once": {name: _way([each]) for name, each in once.items()},
         "ratios": _ratios(rounds, list(ways)),
         "pairs": _pairs(rounds[0].get("drafted")),
+        "choice": _choice(setup, rounds[0]),
         "same": {name: _same(setup, rounds[0], name) for name in ways if name not in ("batched", "allocated")},
     }
 
@@ -198,26 +198,10 @@ def _gaps(setup: Setup, apart: Sequence[tuple[int, int, Ids, Ids]]) -> list[dict
     return found
 
 
-def _allocated(where: str) -> Callable[[Setup, Asked], None]:
-    module, _, name = where.partition(":")
-    decide: Allocate = getattr(import_module(module), name)
-
-    def way(setup: Setup, found: Asked) -> None:
-        from bench.probe_ways import _base
-        from doneness.probe.torch_engine import TorchEngine
-
-        engine = TorchEngine(lambda: _base(setup), setup.checkpoints, setup.rows)
-        given: dict[int, dict[int, Sequence[int]]] = {step: {} for step in setup.checkpoints}
-        while asked := decide(given):
-            for step, numbers in asked:
-                earlier = [s for s in given if s < step and all(i in given[s] for i in numbers)]
-                old = [given[earlier[-1]][i] for i in numbers] if earlier else None
-                said = engine.greedy(step, [setup.prompts[i] for i in numbers], setup.limit, old)
-                given[step].update(zip(numbers, (each.ids for each in said), strict=True))
-        ends = ends_of(engine.tokenizer)
-        found.answers = {
-            s: [[*ids, *([] if len(ids) == setup.limit else ends[:1])] for ids in each.values()]
-            for s, each in given.items()
-        }
-
-    return way
+def _choice(setup: Setup, found: Mapping[str, Asked]) -> dict[str, Any]:
+    """What the allocation would keep and what all answers would, with what was asked for it."""
+    whole = next((found[name] for name in ("drafted", "ours", "batched") if name in found), None)
+    if "allocated" not in found or whole is None:
+        return {}
+    mine = found["allocated"]
+    return {"allocated": mine.chosen, "all": chosen_of_all(setup, whole), "tied": list(setup.tied), **mine.told}

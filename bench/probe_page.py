@@ -50,6 +50,7 @@ def page(found: dict[str, Any]) -> list[str]:
         "",
         *_pairs(found["pairs"]),
         *_same(found["same"]),
+        *_choice(found.get("choice")),
     ]  # fmt: skip
 
 
@@ -87,3 +88,18 @@ def _same(same: dict[str, Any]) -> list[str]:
                      len(gaps), ties, largest])  # fmt: skip
     head = ["way", "answers", "equal", "others", f"parted at logits within {_TIE:g}", "largest distance"]
     return [*lines, *table(head, rows)] if rows else []
+
+
+def _choice(choice: dict[str, Any] | None) -> list[str]:
+    if not choice:
+        return []
+    mine, whole = choice["allocated"], choice["all"]
+    asked = ", ".join(f"{n} by {step}" for step, n in choice["asked"].items())
+    verdict = "the same" if mine["step"] == whole["step"] else "another"
+    return [
+        "",
+        f"Allocation: step {mine['step']} would be kept (certain to {mine['share']:.0%}), by all answers step "
+        f"{whole['step']}: {verdict}. Questions answered: {asked} and the base model's; it ended because of "
+        f"“{choice['ended']}”. Goal: ROUGE-L against the reference; tied in loss: "
+        f"{', '.join(map(str, choice['tied'])) or 'none'}.",
+    ]

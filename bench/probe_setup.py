@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +80,14 @@ def prepare(source: Path, work: Path) -> dict[int, Path]:
     return checkpoints
 
 
-def prompts(source: Path, tokenizer: Any, count: int, abstract: bool = False) -> list[list[int]]:
-    """Token ids of held-out questions."""
+def items(source: Path, count: int, abstract: bool = False) -> tuple[tuple[str, str], ...]:
+    """Held-out questions with their references."""
+    asked = [row["messages"] for row in rows(source, "test", abstract)][:count]
+    return tuple((question["content"], answer["content"]) for question, answer in asked)
+
+
+def prompts(tokenizer: Any, asked: Sequence[tuple[str, str]]) -> list[list[int]]:
+    """Token ids of the questions."""
     from doneness.models import prompt_ids
 
-    asked = [row["messages"][:1] for row in rows(source, "test", abstract)][:count]
-    return [prompt_ids(tokenizer, turns) for turns in asked]
+    return [prompt_ids(tokenizer, [{"role": "user", "content": question}]) for question, _ in asked]

@@ -21,6 +21,7 @@ class Asked:
         answers: step → answers, the token that ends one included.
         by_step: step → seconds.
         turns: step → tokens said and turns it took, where guesses are checked.
+        chosen, told: where it was decided on the way what to ask: what would be picked, and the rounds.
     """
 
     seconds: float = 0.0
@@ -28,6 +29,8 @@ class Asked:
     answers: dict[int, list[Ids]] = field(default_factory=dict)
     by_step: dict[int, float] = field(default_factory=dict)
     turns: dict[int, tuple[int, int]] = field(default_factory=dict)
+    chosen: dict[str, Any] = field(default_factory=dict)
+    told: dict[str, Any] = field(default_factory=dict)
 
     @property
     def tokens(self) -> int:
@@ -36,7 +39,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Setup:
-    """What is asked: the base model, the checkpoints, the prompts, tokens at most, prompts at once by each way."""
+    """What is asked: the base model, the checkpoints, the prompts, tokens at most, prompts at once by each way.
+
+    Attributes:
+        items: the questions as text, with their references.
+        tied: steps that loss alone cannot tell from the best.
+    """
 
     base: Path
     checkpoints: dict[int, Path]
@@ -44,6 +52,8 @@ class Setup:
     limit: int
     batch: int
     rows: int
+    items: tuple[tuple[str, str], ...] = ()
+    tied: tuple[int, ...] = ()
 
 
 def timed(way: Callable[[Setup, Asked], None], setup: Setup) -> Asked:

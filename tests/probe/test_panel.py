@@ -81,10 +81,10 @@ def test_what_changes_an_answer_is_asked_anew(tmp_path: Path, change: dict[str, 
 
 def test_every_setting_is_in_the_key() -> None:
     one = probe(
-        "q", asks=("answer", "samples", "options", "nll", "kl", "turns"), samples=2, options=("a", "b"), then=("?",)
+        "q", asks=("answer", "samples", "options", "nll", "kl", "shaken", "turns"), samples=2, options=("a", "b"), then=("?",)
     )
     kinds = asks_of(one)
-    assert set(kinds) == {"answer", "samples", "options", "nll", "kl", "turns"}
+    assert set(kinds) == {"answer", "samples", "options", "nll", "kl", "shaken", "turns"}
     keys = {key_of("w", ask, one, ASKING, "b") for ask in kinds}
     assert len(keys) == len(kinds)
 
@@ -94,6 +94,7 @@ def test_every_setting_is_in_the_key() -> None:
     assert changes("samples", asking=replace(ASKING, seed=1)) and changes("samples", replace(one, samples=3))
     assert changes("samples", asking=replace(ASKING, temperature=0.5))
     assert changes("options", replace(one, options=("a", "c"))) and changes("turns", replace(one, then=("!",)))
+    assert changes("shaken", asking=replace(ASKING, seed=1)) and changes("shaken", replace(one, reference="x"))
     assert changes("nll", replace(one, reference="x")) and changes("kl", base="other")
     assert not changes("nll", base="other") and not changes("answer", asking=replace(ASKING, batch_size=9, seed=3))
 

@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--judge", metavar="URL", default="", help=tr("cli.probe.judge"))
     parser.add_argument("--judge-model", metavar="NAME", default="default", help=tr("cli.probe.judge_model"))
     parser.add_argument("--null", type=int, default=0, metavar="K", help=tr("cli.probe.null"))
+    parser.add_argument("--flatness", action="store_true", help=tr("cli.probe.flatness"))
     parser.add_argument("--workers", type=int, default=0, metavar="N", help=tr("cli.probe.workers"))
 
 
@@ -122,6 +123,7 @@ def _options(options: argparse.Namespace, kind: type[ProbeOptions]) -> ProbeOpti
         judge=options.judge,
         judge_model=options.judge_model,
         nulls=options.null,
+        flatness=options.flatness,
     )
 
 

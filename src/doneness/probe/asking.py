@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,9 @@ from doneness.probe.store import Part
 from doneness.probe.suite import Probe
 
 # What takes one forward pass, and what takes one for every token of an answer; turns need the answer before them.
-CHEAP = ("options", "nll", "kl")
+CHEAP = ("options", "nll", "kl", "shaken")
 WRITTEN = ("answer", "samples", "turns")
+_RADIUS, _DRAWS = 0.1, 3  # noise on a trained weight, as a share of its length, and how often it is drawn
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def asks_of(probe: Probe) -> tuple[str, ...]:
         "options": bool(probe.prompt and probe.options),
         "nll": bool(probe.text or (probe.prompt and probe.reference)),
         "kl": bool(probe.text or (probe.prompt and probe.reference)),
+        "shaken": bool(probe.text or (probe.prompt and probe.reference)),
     }
     wanted = {*probe.asks, *(("answer",) if "turns" in probe.asks else ())}
     return tuple(ask for ask in (*CHEAP, *WRITTEN) if ask in wanted and there[ask])
@@ -100,8 +103,9 @@ def key_of(weights: str, ask: str, probe: Probe, asking: Asking, base: str = "")
         "options": [probe.options],
         "nll": [scored],
         "kl": [scored, base],
+        "shaken": [scored, _RADIUS, _DRAWS, asking.seed],
     }
-    asked = [] if ask in ("nll", "kl") and probe.text else [asking.system, probe.prompt]
+    asked = [] if ask in ("nll", "kl", "shaken") and probe.text else [asking.system, probe.prompt]
     whole = json.dumps([ask, weights, asked, about[ask]], ensure_ascii=False)
     return hashlib.sha256(whole.encode(errors="surrogatepass")).hexdigest()[:24]
 
@@ -182,6 +186,12 @@ def _kl(engine: Engine, job: Job, progress: Callable[[int], None] | None) -> lis
     return [{"kl": float(kl)} for kl in engine.divergence(job.step, _rows(engine, job))]
 
 
+def _shaken(engine: Engine, job: Job, progress: Callable[[int], None] | None) -> list[dict[str, Any]]:
+    """Draws in which nothing was trained that noise could be put on are no draws."""
+    found = engine.perturbed(job.step, _rows(engine, job), _RADIUS, _DRAWS, job.asking.seed)
+    return [{"shaken": [float(v) for v in row if math.isfinite(v)]} for row in found.T]
+
+
 def _rows(engine: Engine, job: Job) -> list[tuple[Sequence[int], Sequence[int]]]:
     """(context, target) of every probe: the reference after the question, or the text alone."""
     from doneness.models.render import text_ids
@@ -209,4 +219,5 @@ _WAYS: dict[str, Callable[[Engine, Job, Callable[[int], None] | None], list[dict
     "options": _options,
     "nll": _nll,
     "kl": _kl,
+    "shaken": _shaken,
 }

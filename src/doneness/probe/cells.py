@@ -22,7 +22,7 @@ from doneness.curves.clustered import (
 from doneness.curves.multiplicity import holm_adjusted
 from doneness.curves.shares import Interval, tidy
 from doneness.probe.scoring import Scored
-from doneness.runs.probes import BASE, Behaviour, Cell
+from doneness.runs.probes import BASE, UNDECIDED, Behaviour, Cell
 
 Floats = NDArray[np.float64]
 ALPHA = 0.05
@@ -42,12 +42,6 @@ def cells_of(scored: Scored) -> list[Bare]:
     return [c for k in range(len(scored.steps)) if (c := _cell(scored, k)) is not None]
 
 
-def bare(cell: Cell) -> Bare:
-    """A cell that was made elsewhere, with the standard error that its interval speaks of."""
-    low, high = cell.diff_interval or (-math.inf, math.inf)
-    return Bare(cell, (high - low) / 2 / _Z)
-
-
 def marked(cells: Sequence[Bare], behaviours: Mapping[str, Behaviour]) -> tuple[Cell, ...]:
     """The cells with their marks, corrected by Holm over all comparisons with base that are given."""
     tested = [i for i, c in enumerate(cells) if c.cell.p is not None]
@@ -63,11 +57,11 @@ def marked(cells: Sequence[Bare], behaviours: Mapping[str, Behaviour]) -> tuple[
 
 
 def mark_of(behaviour: Behaviour, interval: Interval | None, shown: bool = True) -> str:
-    """Better, same, worse, leaning, changed or unsure against base.
+    """Better, promising, same, worse, leaning, changed or unsure against base.
 
     Worse and better need an interval that leaves zero out and a difference that is `shown`, corrected for all others;
-    same needs an interval that leaves out any harm larger than the margin, and worse one that does not. What is worse
-    by its own interval alone leans that way. All else is unsure, which is not the same as same.
+    same needs an interval that leaves out any harm larger than the margin, and worse one that does not. What is better
+    or worse by its own interval alone is promising or leaning. All else is unsure, which is not the same as same.
     """
     if interval is None or not all(map(math.isfinite, interval)):
         return "unsure"
@@ -77,8 +71,8 @@ def mark_of(behaviour: Behaviour, interval: Interval | None, shown: bool = True)
             return "changed"
         return "same" if max(-low, high) <= behaviour.margin else "unsure"
     gain_low, gain_high = (low, high) if behaviour.better == "higher" else (-high, -low)
-    if shown and gain_low > 0:
-        return "better"
+    if gain_low > 0:
+        return "better" if shown else "promising"
     if gain_low >= -behaviour.margin:
         return "same"
     if gain_high < 0:
@@ -90,15 +84,16 @@ def needed(behaviour: Behaviour, cell: Cell, error: float, comparisons: int = 1)
     """How many questions would decide a cell that cannot tell; None for the others, and where it cannot be said.
 
     An unsure one: as many as exclude harm beyond the margin in four of five cases, and at least as many as the
-    difference seen would take. A leaning one: as many as show it among all comparisons, if it is what it seems.
+    difference seen would take. A leaning or promising one: as many as show it among all comparisons, if it is what it
+    seems.
 
     Args:
         error: standard error of the difference; it falls with the root of the number of questions.
         comparisons: how many the table corrects for.
     """
-    if cell.mark not in ("unsure", "leaning") or cell.diff is None or not math.isfinite(error) or error <= 0:
+    if cell.mark not in UNDECIDED or cell.diff is None or not math.isfinite(error) or error <= 0:
         return None
-    if cell.mark == "leaning":
+    if cell.mark != "unsure":
         z = NormalDist().inv_cdf(1 - ALPHA / 2 / max(comparisons, 1))
         return _rounded(cell.n * ((z + _POWER) * error / cell.diff) ** 2, cell.n) if cell.diff else None
     if behaviour.margin <= 0:

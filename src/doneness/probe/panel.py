@@ -22,7 +22,7 @@ from doneness.runs.probes import BASE, Answer, save_answers
 Progress = Callable[[int, int, int], None]
 
 _BATCHES = 2  # in one job: it is what a kill can cost, and what an engine can sort by length
-_FIRST = ("options", "nll", "kl", "answer", "samples")
+_FIRST = ("options", "nll", "kl", "shaken", "answer", "samples")
 
 
 class Pool(Protocol):

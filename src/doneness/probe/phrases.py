@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from doneness.core import Message, say
 from doneness.core.catalogue import entries
-from doneness.runs.probes import Behaviour, Cell
+from doneness.runs.probes import UNDECIDED, Behaviour, Cell
 
 _UNITS = ("share", "tokens", "nats", "ratio")
 
@@ -33,7 +33,7 @@ def item(behaviour: Behaviour, cell: Cell) -> Message:
     """A title with both numbers, so that nobody has to look up which way a behaviour went."""
     base = amount(behaviour, cell.value - (cell.diff or 0.0))
     numbers = {"behaviour": title(cell.behaviour), "base": base, "now": amount(behaviour, cell.value), "n": cell.n}
-    if cell.needs is not None and cell.mark in ("unsure", "leaning"):
+    if cell.needs is not None and cell.mark in UNDECIDED:
         return say("choice.item_needs", **numbers, needs=cell.needs)
     return say("choice.item_of", **numbers)
 

@@ -33,6 +33,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "options": {"options": tuple[float, ...], "option_tokens": tuple[int, ...]},
     "nll": {"nll": float, "nll_tokens": int},
     "kl": {"kl": float},
+    "shaken": {"shaken": tuple[float, ...]},
 }
 
 

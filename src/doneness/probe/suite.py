@@ -29,7 +29,7 @@ SORTS = (
     "classify",
     "sycophancy",
 )
-ASKS = ("answer", "turns", "samples", "options", "nll", "kl")
+ASKS = ("answer", "turns", "samples", "options", "nll", "kl", "shaken")
 METRICS = ("exact", "f1", "rouge_l", "contained", "rubric")
 FORMATS = ("json", "letter", "number", "yes_no", "one_word", "list")
 _ANSWERABLE = ("knowledge", "emergency", "safe", "general", "task", "consistency", "sycophancy")
@@ -131,6 +131,6 @@ def _asked(probe: Probe) -> tuple[object, ...]:
     """What is put to the model; a plain question as it always was, so that stored answers to it stay."""
     asked: tuple[object, ...] = (probe.id, probe.prompt)
     more = (probe.asks, probe.options, probe.then, probe.samples, probe.text, probe.max_new_tokens)
-    scored = probe.reference if "nll" in probe.asks or "kl" in probe.asks else ""
+    scored = probe.reference if {"nll", "kl", "shaken"} & set(probe.asks) else ""
     plain = more == (("answer",), (), (), 0, "", 0)
     return asked if plain else (*asked, *more, scored)

@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from doneness.curves.shares import Interval
 from doneness.probe.behaviours import MEASURES
-from doneness.probe.cells import Bare, bare, cells_of, mark_of, marked
+from doneness.probe.cells import Bare, cells_of, mark_of, marked
 from doneness.probe.measure import Measure
-from doneness.probe.runwide import RUN_WIDE
 from doneness.probe.scoring import Scored, score
 from doneness.probe.standing import standing
 from doneness.probe.suite import Probe
 from doneness.probe.turning import turning_points
 from doneness.probe.vetoes import Guards, harmed
-from doneness.runs.probes import Answer, Behaviour, Cell, ProbeTable, Question, Standing
+from doneness.runs.probes import Answer, ProbeTable, Question, Standing
 
 __all__ = ["Interval", "build_table", "mark_of"]
 
@@ -22,7 +21,6 @@ __all__ = ["Interval", "build_table", "mark_of"]
 def build_table(
     probes: Sequence[Probe],
     answers: Mapping[int, Sequence[Answer]],
-    extra: Sequence[Cell] = (),
     measures: Sequence[Measure] = MEASURES,
     losses: Mapping[int, float] | None = None,
     guards: Guards | None = None,
@@ -32,7 +30,6 @@ def build_table(
 
     Args:
         answers: by step; step 0 is the base model.
-        extra: cells of behaviours that are no function of one answer; see `probe.runwide`. Their marks are set here.
         measures: the behaviours, in the order of the table.
         losses: evaluation loss by step, nats; says of a turning point whether the loss fell meanwhile.
         guards: which behaviours may rule a checkpoint out, and with what margins.
@@ -41,25 +38,24 @@ def build_table(
     guards = guards or Guards()
     scored = [s for m in measures if (s := score(guards.applied(m), probes, answers)) is not None]
     questions = tuple(Question(p.id, p.sort, p.prompt, p.reference) for p in probes)
-    return assembled(scored, questions, extra, losses, guards, goal)
+    return assembled(scored, questions, losses, guards, goal)
 
 
 def assembled(
     scored: Sequence[Scored],
     questions: tuple[Question, ...] = (),
-    extra: Sequence[Cell] = (),
     losses: Mapping[int, float] | None = None,
     guards: Guards | None = None,
     goal: str | None = None,
 ) -> ProbeTable:
     """The table of behaviours that are scored already; arguments as for `build_table`."""
     found = [(s, row) for s in scored if (row := cells_of(s))]
-    behaviours = _behaviours([s for s, _ in found], extra, guards or Guards())
-    bares: list[Bare] = [c for _, row in found for c in row] + [bare(c) for c in extra]
+    behaviours = tuple(s.measure.behaviour for s, _ in found)
+    bares: list[Bare] = [c for _, row in found for c in row]
     cells = marked(bares, {b.name: b for b in behaviours})
     out = harmed(cells, behaviours)
     return ProbeTable(
-        steps=tuple(sorted({step for s, _ in found for step in s.steps} | {c.step for c in extra})),
+        steps=tuple(sorted({step for s, _ in found for step in s.steps})),
         behaviours=behaviours,
         cells=cells,
         questions=questions,
@@ -68,12 +64,6 @@ def assembled(
         strict=guards.strict if guards else False,
         goal=goal,
     )
-
-
-def _behaviours(scored: Sequence[Scored], extra: Sequence[Cell], guards: Guards) -> tuple[Behaviour, ...]:
-    rows = [s.measure.behaviour for s in scored]
-    names = dict.fromkeys(c.behaviour for c in extra)
-    return (*rows, *(guards.behaviour(RUN_WIDE[name]) for name in names))
 
 
 def _standings(scored: Sequence[Scored], goal: str | None, out: Sequence[int]) -> dict[str, Standing]:

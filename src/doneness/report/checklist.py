@@ -11,11 +11,12 @@ from doneness.report.decisions import said
 from doneness.report.numbers import between, count, plain, signed
 from doneness.report.view import CheckCell, Checklist, CheckRow
 from doneness.runs.behaviour_groups import GROUPS, group_of
-from doneness.runs.probes import Behaviour, Cell, Choice, NullReading, ProbeTable, Turning
+from doneness.runs.probes import UNDECIDED, Behaviour, Cell, Choice, NullReading, ProbeTable, Turning
 
 SIGNS = {
     "base": "",
     "better": "▲",
+    "promising": "△",
     "same": "=",
     "leaning": "▽",
     "worse": "▼",
@@ -23,7 +24,15 @@ SIGNS = {
     "unsure": "?",
 }
 # Green, amber, red and undecided; the words come first, the colour second.
-TONES = {"better": "good", "same": "good", "leaning": "amber", "changed": "amber", "worse": "bad", "unsure": "open"}
+TONES = {
+    "better": "good",
+    "promising": "good",
+    "same": "good",
+    "leaning": "amber",
+    "changed": "amber",
+    "worse": "bad",
+    "unsure": "open",
+}
 
 _CHANCE = "probe.chance"
 _ERROR = 0.05  # a mark of an older table is set at this level, so one cell in twenty is marked by chance
@@ -43,8 +52,9 @@ def legend(shown: Checklist) -> str:
     """What the signs mean, and how far chance may have set them."""
     marks = {cell.mark for row in shown.rows for cell in row.cells if cell}
     text = tr("report.check.legend")
-    if "leaning" in marks:
-        text += " " + tr("report.check.legend_leaning")
+    for mark in ("promising", "leaning"):
+        if mark in marks:
+            text += " " + tr(f"report.check.legend_{mark}")
     cells = [cell for row in shown.rows for cell in row.cells if cell]
     if any(cell.needs for cell in cells):
         text += " " + tr("report.check.legend_needs")
@@ -136,7 +146,7 @@ def _cell(behaviour: Behaviour, cell: Cell, null: NullReading | None) -> CheckCe
         mark=mark,
         n=cell.n,
         diff=diff,
-        needs=tr("report.check.needs", n=count(cell.needs)) if cell.needs and mark in ("unsure", "leaning") else "",
+        needs=tr("report.check.needs", n=count(cell.needs)) if cell.needs and mark in UNDECIDED else "",
         null=_null(null) if null else "",
         change=change,
     )

@@ -17,6 +17,7 @@ from doneness.report.view import CheckCell, Checklist, CheckRow
 _WIDTH, _HEIGHT = 230.0, 118.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 14.0, 192.0, 10.0, 94.0
 _SIZE = 11.0
+_ROLES = {"worse": "worse", "better": "better-ink", "promising": "better-ink", "leaning": "amber-ink"}
 
 
 def multiples(table: Checklist) -> list[tuple[str, str, str]]:
@@ -69,7 +70,7 @@ def _ends(row: CheckRow, cells: list[CheckCell]) -> tuple[float, float]:
 
 def _point(svg: Svg, x: float, y: Scale, cell: CheckCell) -> None:
     low, high = (y(min(max(v, y.low), y.high)) for v in (cell.low, cell.high))
-    role = {"worse": "worse", "better": "better-ink", "leaning": "amber-ink"}.get(cell.mark, "ink")
+    role = _ROLES.get(cell.mark, "ink")
     svg.line([(x, low), (x, high)], **stroke(role, 1.2))
     middle = y(min(max(cell.number, y.low), y.high))
     if cell.mark in ("worse", "leaning"):

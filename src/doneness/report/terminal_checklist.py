@@ -17,6 +17,7 @@ from doneness.runs.probes import ProbeTable
 
 MARKS = {
     "better": "green",
+    "promising": "green",
     "same": "",
     "leaning": "yellow",
     "changed": "yellow",

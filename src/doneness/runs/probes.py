@@ -40,6 +40,7 @@ class Answer:
         nll: summed NLL in nats of the reference after the prompt, or of the text that is only scored.
         nll_tokens: how many tokens that sum is over.
         kl: mean KL(checkpoint || base) per token on that same text, nats.
+        shaken: as `nll`, under noise on the trained weights, one value a draw; empty where nothing was trained.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Answer:
     nll: float | None = None
     nll_tokens: int = 0
     kl: float | None = None
+    shaken: tuple[float, ...] = ()
 
     def stored(self) -> dict[str, Any]:
         """As it is written down: floats with six digits after the point, and nothing of what was not asked."""
@@ -66,19 +68,23 @@ class Answer:
         return data
 
 
+UNDECIDED = ("unsure", "leaning", "promising")  # marks that more questions would settle
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One behaviour of one checkpoint.
 
     Attributes:
         mark: against base: "better" and "worse" (shown, corrected for all other cells of the table), "same" (no harm
-            larger than the margin), "leaning" (worse at 95 % by itself, not once corrected), "unsure", "changed"
+            larger than the margin), "promising" and "leaning" (better, worse at 95 % by itself, not once corrected),
+            "unsure", "changed"
             (where neither direction is better), or "base".
         diff, diff_interval: paired difference to base on the same prompts, with its own 95 % interval.
         p: two-sided p-value of that difference (exact McNemar for shares, paired t for means, bootstrap for other
             statistics; whole clusters where questions belong together), by itself; None for base and below two pairs.
         p_table: the same after Holm's correction over all comparisons with base in the table.
-        needs: how many questions would tell, where `mark` is "unsure" or "leaning" and that can be said.
+        needs: how many questions would tell, where `mark` is one of UNDECIDED and that can be said.
         clusters: how many independent groups the questions fall into, where those are fewer than the questions.
     """
 

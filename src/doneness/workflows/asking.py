@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from doneness.config import ProbesSection
-from doneness.core import DataError, Diagnosis, language, tr
+from doneness.core import DataError, Diagnosis, DonenessError, language, tr
 from doneness.diagnose import diagnose
 from doneness.runs import Run, read
-from doneness.runs.probes import FOLDER, Cell, Choice, ProbeTable
+from doneness.runs.probes import FOLDER, Choice, ProbeTable
 from doneness.workflows.check import judge, own_params
 from doneness.workflows.deciding import decide, losses_of
 from doneness.workflows.going import without_strays
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from doneness.probe.suite import Probe
     from doneness.probe.vetoes import Guards
 
+_SHAKEN = 32  # questions; each costs four passes a checkpoint
 JUDGED = "judge"  # folder of a judge's replies
 
 
@@ -52,12 +53,12 @@ class Questions:
 
         return Aim(tuple(tied), self.measures, self.guards)
 
-    def table(self, panel: Panel, steps: Sequence[int], run: Run | None, extra: Sequence[Cell] = ()) -> ProbeTable:
+    def table(self, panel: Panel, steps: Sequence[int], run: Run | None) -> ProbeTable:
         """Behaviours × those of `steps` that were asked."""
         from doneness.probe.table import build_table
 
         answers = {s: a for s, a in panel.answers(steps).items() if a}
-        return build_table(self.probes, answers, extra, self.measures, losses_of(run), self.guards)
+        return build_table(self.probes, answers, self.measures, losses_of(run), self.guards)
 
 
 def questions_of(
@@ -89,6 +90,25 @@ def questions_of(
     limit = suite.max_new_tokens or section.max_new_tokens
     asking = Asking(subject.system, limit, section.batch_size, suite.temperature, subject.seed)
     return Questions(probes, asking, measures, guards_of(measures, suite.guards), judge)
+
+
+def with_flatness(asked: Questions) -> Questions:
+    """The same questions, some of which are also scored under noise on the weights.
+
+    Raises:
+        DonenessError: no question has a reference that could be scored.
+    """
+    from doneness.probe.allocation import in_turn
+
+    able = [p for p in in_turn(asked.probes) if p.text or (p.prompt and p.reference)]
+    if not able:
+        raise DonenessError(tr("probing.flatness_needs"))
+    chosen = {p.id for p in able[:_SHAKEN]}
+    more = ("nll", "shaken")
+    probes = tuple(
+        replace(p, asks=tuple(dict.fromkeys((*p.asks, *more)))) if p.id in chosen else p for p in asked.probes
+    )
+    return replace(asked, probes=probes)
 
 
 def measures_of(section: ProbesSection, named: Collection[str] = ()) -> tuple[Measure, ...]:

@@ -70,7 +70,6 @@ def choose(folder: Path, wanted: Wanted | None = None) -> Chosen:
     Raises:
         DonenessError: nothing was answered, the questions cannot be found, or a behaviour that is not there is named.
     """
-    from doneness.probe.runwide import RUN_WIDE
     from doneness.probe.table import build_table
 
     wanted = wanted or Wanted()
@@ -81,15 +80,7 @@ def choose(folder: Path, wanted: Wanted | None = None) -> Chosen:
     probes, measures, guards = _questions(folder, answers, wanted)
     _known(wanted, old)
     run = _run(folder)
-    table = build_table(
-        probes,
-        answers,
-        [c for c in old.cells if c.behaviour in RUN_WIDE],
-        measures,
-        losses_of(run),
-        guards,
-        wanted.goal,
-    )
+    table = build_table(probes, answers, measures, losses_of(run), guards, wanted.goal)
     table = replace(table, nulls=old.nulls)
     diagnosis, choice = decide(run, own_params(run), table)
     return Chosen(diagnosis, table, choice, load_choice(folder))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from doneness.workflows.asking import Questions
 
 PLAN = "allocation.json"
-_VLLM_LACKS = ("kl",)
+_VLLM_LACKS = ("kl", "shaken")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class ProbeOptions:
         judge, judge_model: address and name of a model that grades open answers; without an address the one that the
             environment names.
         nulls: how many random adapters of the chosen checkpoint's size to ask beside it; 0 asks none.
+        flatness: also how much the loss of some questions rises under small noise on the weights.
     """
 
     steps: str = ""
@@ -54,6 +55,7 @@ class ProbeOptions:
     judge: str = ""
     judge_model: str = ""
     nulls: int = 0
+    flatness: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def probe_subject(
         KeyboardInterrupt: interrupted; every answer so far is kept.
     """
     from doneness.probe.earlier import take_over
-    from doneness.workflows.asking import questions_of, tied_in_loss
+    from doneness.workflows.asking import questions_of, tied_in_loss, with_flatness
 
     section = section or (subject.recipe.probes if subject.recipe else ProbesSection())
     if not section.suite:
@@ -117,6 +119,8 @@ def probe_subject(
     budget = _budget(options.budget)
     without = _VLLM_LACKS if options.engine == "vllm" else ()
     asked = questions_of(subject, section, without, _judge(subject, options))
+    if options.flatness:
+        asked = with_flatness(asked)
     tied = tied_in_loss(subject)
     steps = _first_steps(subject, section, options, tied)
     with closing(_pool(subject, options, section.batch_size)) as pool:
