@@ -1,5 +1,5 @@
 """python -m bench [planted | alarms | verdicts | stop | sanity | paired | panels | review | overhead | large | fuzz |
-kills | beside | train | probe | memory | advice | audit …]."""
+kills | beside | train | probe | memory | advice | audit | web …]."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from bench import (
     sanity_faults,
     stop,
     train,
+    web,
 )
 from bench.verdicts import cli as verdicts
 
@@ -45,6 +46,7 @@ BENCHES = {
     "probe": probe.main,
     "memory": memory.main,
     "advice": advice.main,
+    "web": web.main,
 }
 
 

@@ -36,7 +36,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--others", default="", help="a Python with dropoutt and finelint installed")
-    parser.add_argument("--folder", type=Path, help="where the many rows are written; by default the temporary folder")
+    parser.add_argument("--folder", type=Path, help="where the many rows stay; by default a temporary folder")
     options = parser.parse_args(argv)
     file = RESULTS / "audit.json"
     told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

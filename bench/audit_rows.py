@@ -88,10 +88,15 @@ def write(path: Path, rows: int, seed: int = 0) -> int:
 
 
 def measure(rows: int, keep: Path | None = None) -> dict[str, Any]:
-    """Audit so many rows in a process of its own; then once more, interrupted halfway and taken up again."""
+    """Audit so many rows in a process of its own; then once more, interrupted halfway and taken up again.
+
+    Args:
+        rows: how many.
+        keep: where they are written, and taken from where they lie there already; None is a folder that goes again.
+    """
     with tempfile.TemporaryDirectory(dir=keep) as place:
-        file = Path(place) / "rows.jsonl"
-        size = write(file, rows)
+        file = (keep or Path(place)) / f"rows-{rows}.jsonl"
+        size = file.stat().st_size if file.is_file() else write(file, rows)
         told = _child(file, Path(place) / "state")
         told["resumed"] = _interrupted(file, Path(place) / "state2", told["streaming_seconds"])
     return {"rows": rows, "bytes": size, **told}

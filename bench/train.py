@@ -1,6 +1,7 @@
 """Tokens a second of `doneness train`, TRL and LLaMA-Factory, and their peak memory; they take turns step by step.
 
     python -m bench train --python /path/to/llamafactory/bin/python --rows medquad.jsonl.gz     # about 25 minutes
+    python -m bench train --only memory --python /path/to/llamafactory/bin/python --rows medquad.jsonl.gz
     python -m bench train --shape 8b --method full --apart --rows medquad.jsonl.gz              # on a GPU
 
 1. *Same settings.* Every row has the same length, so nobody pads; every monitor of ours is on: a record of each step,
@@ -8,6 +9,8 @@
    has them, with the same model, rows, batch, adapters and learning rate, and log every ten steps.
 2. *Defaults.* Real rows of all lengths. Ours are laid end to end, as they are by default, theirs padded to the longest
    of a micro-batch, as theirs are. Else as before.
+3. *Memory.* The settings of the first part, a few steps with evaluations among them, each trainer several times over:
+   the highest mark of one process differs from that of the next by what the allocator happened to do.
 
 Each trainer is a process of its own and waits for its turn before every step; who is first changes from round to
 round. So all do the same work under the same load of the machine. A step's time holds all that its trainer does from
@@ -23,6 +26,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -36,11 +40,13 @@ import numpy as np
 
 from bench.train_page import page
 from bench.train_setup import Setup, prepare, rows_of
+from doneness.curves.student import t_quantile
 
 WHO = ("ours", "trl", "llamafactory")
 SAME, DEFAULTS = 1.0, 1.3  # what the ratio of tokens a second is to be, at least
 _CHILD = Path(__file__).with_name("train_child.py")
 _DRAWS = 10_000
+_FEW = 12  # steps of a run that is looked at for its memory alone
 
 
 @dataclass
@@ -116,6 +122,34 @@ def measure(setup: Setup, configs: dict[str, Path], pythons: dict[str, str], apa
     return {who: {"turns": each.turns[setup.warm :], "peaks": each.peaks} for who, each in told.items()}
 
 
+def memory(setup: Setup, configs: dict[str, Path], pythons: dict[str, str], repeats: int) -> dict[str, Any]:
+    """Peaks of trainers that run alone, again and again, and by how much ours differ from the others'."""
+    peaks: dict[str, list[float]] = {who: [] for who in configs}
+    for number in range(repeats):
+        for who, path in configs.items():
+            trainer = start(who, path, pythons[who], path.with_suffix(".log"))
+            for _ in range(setup.total):
+                trainer.turn()
+            trainer.end()
+            peaks[who].append(trainer.peaks["device_mb" if setup.cuda else "peak_mb"])
+            # A run of ours would be resumed, one of theirs begun anew.
+            shutil.rmtree(path.parent / "run", ignore_errors=True)
+        print(number + 1, {who: round(found[-1]) for who, found in peaks.items()}, file=sys.stderr, flush=True)
+    others = {who: difference(peaks["ours"], found) for who, found in peaks.items() if who != "ours"}
+    return {"peaks": peaks, "differences": others}
+
+
+def difference(ours: list[float], theirs: list[float]) -> dict[str, Any]:
+    """Mean of ours less mean of theirs, MB, with its 95 % interval (Welch's t)."""
+    one, other = np.array(ours), np.array(theirs)
+    parts = [each.var(ddof=1) / len(each) for each in (one, other)]
+    error = float(np.sqrt(sum(parts)))
+    freedom = sum(parts) ** 2 / sum(v**2 / (len(each) - 1) for v, each in zip(parts, (one, other), strict=True))
+    half = float(t_quantile(0.975, freedom)) * error
+    mean = float(one.mean() - other.mean())
+    return {"mb": mean, "interval": [mean - half, mean + half], "holds": mean + half <= 0.0}
+
+
 def found_of(measured: dict[str, Any], clock: str, target: float) -> dict[str, Any]:
     """Rates, ratios and memory."""
     who = {name: rates(each["turns"], clock) | {"peaks": each["peaks"]} for name, each in measured.items()}
@@ -176,19 +210,24 @@ def main(argv: list[str]) -> None:
         pythons = {"ours": sys.executable, "trl": sys.executable}
         if options.python:
             pythons["llamafactory"] = str(options.python)
-        for name, target in (("same", SAME), ("defaults", DEFAULTS)):
+        for name, target in (("same", SAME), ("defaults", DEFAULTS), ("memory", 0.0)):
             if options.only not in (None, name):
                 continue
             setup = _setup(name, options, cuda)
             place = work / name
             configs = prepare(setup, rows_of(options.rows), place, pythons)
             try:
+                if name == "memory":
+                    parts[name] = memory(setup, configs, pythons, options.repeats) | {"setup": vars(setup)}
+                    continue
                 measured = measure(setup, configs, pythons, options.apart)
             except SystemExit:
                 for log in place.glob("*.log"):
                     print(log.name, log.read_text(encoding="utf-8", errors="replace")[-3000:], file=sys.stderr)
                 raise
             parts[name] = found_of(measured, clock, target) | {"setup": vars(setup)}
+    load = os.getloadavg()
+    parts = {name: part | {"load": load} for name, part in parts.items()}
     found = {"about": _about(options, clock, torch), "parts": _before(options.out) | parts}
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "train.json").write_text(json.dumps(found, indent=1, default=str) + "\n", encoding="utf-8")
@@ -213,7 +252,8 @@ def _options(argv: list[str]) -> argparse.Namespace:
         "--shape", default="", choices=("", "tiny", "1b", "3b", "8b"), help="random weights; else SmolLM2"
     )
     parser.add_argument("--method", default="lora", choices=("lora", "full"))
-    parser.add_argument("--only", choices=("same", "defaults"))
+    parser.add_argument("--only", choices=("same", "defaults", "memory"))
+    parser.add_argument("--repeats", type=int, default=5, help="processes of each trainer, of the part on memory")
     parser.add_argument("--steps", type=int, default=0, help="rounds that count, of each part")
     parser.add_argument("--length", type=int, default=0, help="tokens of a row at most, of each part")
     parser.add_argument("--micro-batch", type=int, default=0, help="rows of a forward pass, of each part")
@@ -224,9 +264,10 @@ def _options(argv: list[str]) -> argparse.Namespace:
 
 
 def _setup(name: str, options: argparse.Namespace, cuda: bool) -> Setup:
-    same = name == "same"
+    same = name != "defaults"
     cpu, gpu = {True: (60, 96, 2), False: (24, 512, 4)}, {True: (60, 1024, 4), False: (60, 2048, 8)}
     steps, length, micro = (gpu if cuda else cpu)[same]
+    steps = _FEW if name == "memory" else steps
     return Setup(
         same=same, shape=options.shape, method=options.method, cuda=cuda, steps=options.steps or steps,
         warm=3 if same else 1, length=options.length or length, micro_batch=options.micro_batch or micro,
@@ -238,7 +279,7 @@ def _about(options: argparse.Namespace, clock: str, torch: Any) -> dict[str, Any
     packages = ("doneness", "torch", "transformers", "trl", "peft")
     device = torch.cuda.get_device_name() if clock == "wall" else "CPU"
     return {
-        "device": device, "threads": options.threads, "cores": os.cpu_count(), "load": os.getloadavg(), "clock": clock,
+        "device": device, "threads": options.threads, "cores": os.cpu_count(), "clock": clock,
         "rows": options.rows.name if options.rows else "demo", "python": platform.python_version(),
         **{name: version(name) for name in packages}, "llamafactory": _theirs(options.python),
     }  # fmt: skip

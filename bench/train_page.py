@@ -18,22 +18,48 @@ def page(found: dict[str, Any]) -> list[str]:
     lines = [
         "# Tokens a second",
         "",
-        f"{about['device']}, {about['threads']} thread(s) each, load {about['load'][0]:.1f} on {about['cores']} cores. "
+        f"{about['device']}, {about['threads']} thread(s) each, {about['cores']} cores. "
         f"Rates by {clock}, evaluations and checkpoints apart. torch {about['torch']}, transformers "
         f"{about['transformers']}, trl {about['trl']}, peft {about['peft']}; LLaMA-Factory's: {about['llamafactory']}.",
         "",
     ]
     for name, part in found["parts"].items():
-        lines += [_TITLES[name], "", _work(part["setup"], about["rows"]), "", *_table(part), ""]
+        if name == "memory":
+            lines += _memory(part, about)
+            continue
+        lines += [_TITLES[name], "", _work(part, about), "", *_table(part), ""]
     return lines
 
 
-def _work(setup: dict[str, Any], rows: str) -> str:
+def _memory(part: dict[str, Any], about: dict[str, Any]) -> list[str]:
+    """Peaks of several processes of each trainer."""
+    lines = [
+        "## Peak memory, same settings",
+        "",
+        _work(part, about) + f" Each trainer alone, {len(part['peaks']['ours'])} times.",
+        "",
+        "| | peak memory, MB | mean | ours less it |",
+        "|---|---|---|---|",
+    ]
+    for name, peaks in part["peaks"].items():
+        each, mean = ", ".join(f"{peak:,.0f}" for peak in peaks), sum(peaks) / len(peaks)
+        of, told = part["differences"].get(name), ""
+        if of:
+            low, high = of["interval"]
+            word = "holds" if of["holds"] else "missed" if low > 0.0 else "cannot tell"
+            told = f"{of['mb']:+,.0f} ({low:+,.0f} to {high:+,.0f}); at most 0: {word}"
+        lines.append(f"| {_NAMES[name]} | {each} | {mean:,.0f} | {told} |")
+    return [*lines, ""]
+
+
+def _work(part: dict[str, Any], about: dict[str, Any]) -> str:
+    setup, load = part["setup"], (part.get("load") or about["load"])[0]
     model = f"random weights of {setup['shape']}" if setup["shape"] else "SmolLM2-135M-Instruct"
     limit = f"{setup['length']} tokens each" if setup["same"] else f"{setup['length']} tokens at most"
     return (
-        f"{model}, {setup['method']}, rows of {rows}, {limit}; {setup['micro_batch']} rows a forward pass, "
-        f"{setup['accumulation']} passes a step, {setup['steps']} steps after {setup['warm']} to warm up."
+        f"{model}, {setup['method']}, rows of {about['rows']}, {limit}; {setup['micro_batch']} rows a forward "
+        f"pass, {setup['accumulation']} passes a step, {setup['steps']} steps after {setup['warm']} to warm up; "
+        f"the machine's load {load:.1f}."
     )
 
 

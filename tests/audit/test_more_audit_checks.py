@@ -113,7 +113,7 @@ def test_turns_out_of_order() -> None:
         ("This is one sentence of the answer. This is another that stops in the middle of", "open"),
         ("This is one sentence of the answer. This is another that stops right in the middle", "unended"),
         ("应先测血压。若仍高于正常，再到医院做进一步检查以及", "open"),
-        ("This one sentence of an answer simply has no full stop", "short"),
+        ("This one sentence of an answer simply has no full stop", "bare"),
         ("Yes", "short"),
         ("This is a whole answer that ends as it should.", "ended"),
         ("See the list that follows below for more of it:\n- rest\n- water", "ended"),
@@ -138,6 +138,19 @@ def test_cut_answers() -> None:
     bare = [replace(r, turns=(r.turns[0], Turn("assistant", r.turns[1].content.rstrip(".")))) for r in train]
     assert only("AU15", bare).status is Status.WARN
     assert rows_of(only("AU15", bare)) == (5,)
+
+
+def test_single_sentences_without_a_full_stop() -> None:
+    whole = "It is well known to all of us in the whole wide world."
+    train = [replace(r, turns=(r.turns[0], Turn("assistant", whole))) for r in clean(120)]
+    for place in (3, 9):
+        train[place] = replace(train[place], turns=(train[place].turns[0], Turn("assistant", whole[:-1])))
+    assert rows_of(only("AU15", train)) == (4, 10)
+    # Fifty single sentences are the least; and where some more do without, it is how they are written.
+    assert only("AU15", train[:50]).status is Status.PASS
+    for place in range(20, 30):
+        train[place] = replace(train[place], turns=(train[place].turns[0], Turn("assistant", whole[:-1])))
+    assert only("AU15", train).status is Status.PASS
 
 
 def test_labels() -> None:

@@ -28,7 +28,9 @@ def test_the_flags_are_answered(capsys: pytest.CaptureFixture[str]) -> None:
     assert 20 < found["peak_gb"] < 60
     assert found["peak_gb"] == pytest.approx(found["memory"]["total"] / 1e9, abs=1e-3)
     assert found["fits"] is True
-    assert found["budget"]["steps"] == 3 * 125_000
+    assert found["budget"]["steps"] == 125_000  # more steps than that many ask for no second pass
+    assert told(capsys, *FLAGS, "--epochs", "3")["budget"]["steps"] == 3 * 125_000
+    assert told(capsys, "plan", "--model", "8b", "--rows", "4000")["budget"]["epochs"] == 3
     assert found["largest"]["micro_batch"] > found["setup"]["micro_batch"]
     assert found["memory"]["trainable"] == 41_943_040
     assert found["change_first"] == []
@@ -52,6 +54,9 @@ def test_more_cards_and_money(capsys: pytest.CaptureFixture[str]) -> None:
     low, mid, high = (one["hours"][name] for name in ("low", "mid", "high"))
     assert 0 < low < mid < high
     assert one["cost"]["mid"] == pytest.approx(2 * mid)
+    # Eight cards share the rows of a step, and lose a little by it.
+    assert eight["setup"]["micro_batch"] == 2
+    assert 1 < 8 * eight["hours"]["mid"] / mid < 2
     assert [each["devices"] for each in one["scaling"]] == [1, 2, 4, 8, 16]
     assert one["scaling"][0]["speed"] == 1.0
     assert one["scaling"][3]["steps"] == one["budget"]["steps"] / 8

@@ -147,3 +147,9 @@ def test_a_json_file_of_rows_is_no_recipe(tmp_path: Path, tiny_model: Path) -> N
     path = tmp_path / "rows.json"
     path.write_text(json.dumps([{"messages": TALK}]), encoding="utf-8")
     assert main(["preview", str(path), "--model", str(tiny_model)]) == 0
+
+
+def test_rows_of_a_table_are_counted_without_its_head(tmp_path: Path, tiny_model: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("prompt,completion\n" + "Gout?,It hurts.\n" * 4, encoding="utf-8")
+    assert [row.id for row in preview_recipe(recipe(path, tiny_model)).rows] == ["1", "2", "3"]

@@ -81,7 +81,11 @@ def test_what_changes_an_answer_is_asked_anew(tmp_path: Path, change: dict[str, 
 
 def test_every_setting_is_in_the_key() -> None:
     one = probe(
-        "q", asks=("answer", "samples", "options", "nll", "kl", "shaken", "turns"), samples=2, options=("a", "b"), then=("?",)
+        "q",
+        asks=("answer", "samples", "options", "nll", "kl", "shaken", "turns"),
+        samples=2,
+        options=("a", "b"),
+        then=("?",),
     )
     kinds = asks_of(one)
     assert set(kinds) == {"answer", "samples", "options", "nll", "kl", "shaken", "turns"}

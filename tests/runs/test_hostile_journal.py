@@ -12,8 +12,9 @@ import pytest
 
 from doneness.core import StorageError, UnreadableError, speaking
 from doneness.runs import Journal, read, read_records
+from doneness.runs.control import waiting
 from doneness.runs.journal import number
-from doneness.runs.recorder import Recorder, read_requests
+from doneness.runs.recorder import Recorder
 
 GOOD = [
     {"v": 1, "kind": "start", "step": 0, "at": "", "meta": {"planned_steps": 4}},
@@ -134,4 +135,4 @@ def test_a_run_folder_that_is_a_file_is_said(tmp_path: Path, below: str) -> None
 
 def test_a_nested_request_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "control.jsonl").write_text("[" * 100_000 + '\n{"request": "stop"}\n')
-    assert read_requests(tmp_path) == [{"request": "stop"}]
+    assert [each.action for each in waiting(tmp_path)] == ["stop"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from doneness.core import UnreadableError
 from doneness.runs import Journal, read, read_records
 from doneness.runs.journal import number
-from doneness.runs.recorder import Recorder, read_requests
+from doneness.runs.recorder import Recorder
 
 
 def journal(path: Path, *records: tuple[str, int]) -> Path:
@@ -93,9 +93,3 @@ def test_a_run_counts_no_step_twice(tmp_path: Path) -> None:
     assert run.train.value.tolist() == [1.0, 2.0, 30.0, 40.0, 50.0]
     assert run.checkpoints[0].exists is False
     assert run.meta["planned_steps"] == 9
-
-
-def test_requests_are_read_line_by_line(tmp_path: Path) -> None:
-    assert read_requests(tmp_path) == []
-    (tmp_path / "control.jsonl").write_text('{"request": "stop", "who": "a"}\nrubbish\n{"request": 3}\n')
-    assert read_requests(tmp_path) == [{"request": "stop", "who": "a"}]

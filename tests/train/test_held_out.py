@@ -17,6 +17,7 @@ from doneness.runs.journal import FILE
 from doneness.testing.tiny import write_rows
 from doneness.workflows.check import judge
 from doneness.workflows.rows import read_recipe_rows
+from doneness.workflows.stage_rows import read_stage_rows
 from doneness.workflows.train import train_run
 from tests.train.conftest import ROWS, WORDS, Quiet
 
@@ -52,6 +53,19 @@ def test_rows_are_held_out_and_the_run_says_so(without: Make) -> None:
     assert found["CV08"].status is not Status.FAIL
     assert "held_out.groups" in render(build(run, judge(run).diagnosis, lang="en"))
     assert train_run(recipe, Quiet(), told.append).already
+
+
+def test_how_well_held_out_pairs_tell_an_accuracy_is_said_in_points(make_recipe: Make, tmp_path: Path) -> None:
+    pairs = [{"prompt": q, "chosen": a, "rejected": f"Not {a}"} for q, a in UNLIKE]
+    file = tmp_path / "pairs.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in pairs), encoding="utf-8")
+    rows = read_stage_rows(make_recipe("dpo", "run.stage=dpo", f"data.train={file}", 'data.eval=""'))
+    assert rows.held_out is not None
+    points = round(100 * 1.96 * (0.25 / rows.held_out["groups"]) ** 0.5)
+    assert 10 < points < 100
+    assert f"is known to within {points} points." in rows.lines[0].text()
+    with speaking("zh"):
+        assert f"误差在 {points} 个百分点以内" in rows.lines[0].text()
 
 
 def test_a_resumed_run_holds_out_the_same(without: Make) -> None:

@@ -30,7 +30,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
 
 
-def found(kind: type, folder: Path, packed: bool, items: int | None) -> tuple[float, list[Any], dict[str, list[float]]]:
+def found(
+    kind: type, folder: Path, packed: bool, items: int | None, by_block: bool = True
+) -> tuple[float, list[Any], dict[str, list[float]]]:
     """A loss, its gradients, and what was noted."""
     from datasets import Dataset
 
@@ -47,6 +49,9 @@ def found(kind: type, folder: Path, packed: bool, items: int | None) -> tuple[fl
         data_collator=collate,
         processing_class=AutoTokenizer.from_pretrained(folder),
     )
+    if kind is TargetsOnly:
+        assert trainer.head is not None
+        trainer.head = trainer.head if by_block else None
     trainer.model.train()
     loss = trainer.compute_loss(trainer.model, collate(ROWS), num_items_in_batch=items and torch.tensor(items))
     loss.backward()
@@ -54,9 +59,10 @@ def found(kind: type, folder: Path, packed: bool, items: int | None) -> tuple[fl
     return float(loss.detach()), gradients, dict(trainer._metrics["train"])
 
 
+@pytest.mark.parametrize("by_block", [True, False])
 @pytest.mark.parametrize(("packed", "items"), [(False, None), (False, 31), (True, 31)])
-def test_it_is_the_loss_of_trl(folder: Path, packed: bool, items: int | None) -> None:
-    loss, gradients, noted = found(TargetsOnly, folder, packed, items)
+def test_it_is_the_loss_of_trl(folder: Path, packed: bool, items: int | None, by_block: bool) -> None:
+    loss, gradients, noted = found(TargetsOnly, folder, packed, items, by_block)
     theirs, others, logged = found(SFTTrainer, folder, packed, items)
     assert loss == pytest.approx(theirs, abs=1e-6)
     for one, other in zip(gradients, others, strict=True):
@@ -66,13 +72,15 @@ def test_it_is_the_loss_of_trl(folder: Path, packed: bool, items: int | None) ->
         assert noted[name] == pytest.approx(values, abs=1e-5)
 
 
-def test_large_logits_are_left_to_trl(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_logits_are_left_to_trl_where_they_would_be_held_at_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     places = {*range(11, 19), 6, 7, 0, 1}  # before a target of any row
     bytes_of = 4 * len(ROWS) * len(places) * 320
     noted: list[int] = []
-    monkeypatch.setattr(TargetsOnly, "_note", lambda self, inputs, shares, labels: noted.append(len(labels)))
-    for most, expected in ((bytes_of, [len(ROWS) * len(places)]), (bytes_of - 1, [])):
+    monkeypatch.setattr(TargetsOnly, "_note", lambda self, count, entropy, right: noted.append(int(count)))
+    for most, by_block, expected in ((bytes_of, False, [12]), (bytes_of - 1, False, []), (bytes_of - 1, True, [12])):
         monkeypatch.setattr(targets_only, "_MOST", most)
         noted.clear()
-        found(TargetsOnly, folder, False, 31)
+        found(TargetsOnly, folder, False, 31, by_block)
         assert noted == expected

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection
 
-_SCRIPTS = (
-    ("ja", re.compile("[\u3040-\u30ff]")),
-    ("ko", re.compile("[\uac00-\ud7af]")),
-    ("zh", re.compile("[\u4e00-\u9fff]")),
-    ("ru", re.compile("[\u0400-\u04ff]")),
-    ("ar", re.compile("[\u0600-\u06ff]")),
-    ("hi", re.compile("[\u0900-\u097f]")),
-    ("th", re.compile("[\u0e00-\u0e7f]")),
-    ("el", re.compile("[\u0370-\u03ff]")),
-    ("he", re.compile("[\u0590-\u05ff]")),
-)
-_LETTERS = re.compile(r"[^\W\d_]")
+# By a letter for each, capital for what is no letter of it, such as its punctuation.
+_SCRIPTS = {
+    "j": ("ja", range(0x3040, 0x3100)),
+    "k": ("ko", range(0xAC00, 0xD7B0)),
+    "z": ("zh", range(0x4E00, 0xA000)),
+    "r": ("ru", range(0x0400, 0x0500)),
+    "a": ("ar", range(0x0600, 0x0700)),
+    "h": ("hi", range(0x0900, 0x0980)),
+    "t": ("th", range(0x0E00, 0x0E80)),
+    "g": ("el", range(0x0370, 0x0400)),
+    "b": ("he", range(0x0590, 0x0600)),
+}
+_CODE = re.compile(r"[(){}=;<>]")
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+class _Marks(dict[int, str]):
+    """The letter of the script of a character, each looked up once; "l" is a letter of another, " " none at all."""
+
+    def __missing__(self, code: int) -> str:
+        letter = _LETTER.match(chr(code)) is not None
+        mark = next((mark for mark, (_, codes) in _SCRIPTS.items() if code in codes), "")
+        found = self[code] = (mark if letter else mark.upper()) or ("l" if letter else " ")
+        return found
+
+
+_MARKS = _Marks()
 _LATIN = {
     "en": "the of and to in is that for it with as was on are be this by an or from which not have can will your",
     "de": "der die das und ist nicht ein eine mit auf für von den dem sich auch wird bei einer sind oder zu",
@@ -43,7 +59,7 @@ def language_of(text: str, words: Collection[str]) -> str:
         text: the text.
         words: its words in small letters.
     """
-    if "```" in text or 25 * sum(map(text.count, "(){}=;<>")) > len(text):
+    if "```" in text or 25 * len(_CODE.findall(text)) > len(text):
         return ""  # code is in no language
     if not text.isascii():
         found = _script(text[:_SAMPLE])
@@ -62,11 +78,12 @@ def language_of(text: str, words: Collection[str]) -> str:
 
 
 def _script(text: str) -> str:
-    letters = len(_LETTERS.findall(text))
+    marks = Counter(text.translate(_MARKS))
+    letters = marks["l"] + sum(marks[mark] for mark in _SCRIPTS)
     if letters < 4:
         return ""
-    for name, pattern in _SCRIPTS:
-        count = len(pattern.findall(text))
+    for mark, (name, _) in _SCRIPTS.items():
+        count = marks[mark] + marks[mark.upper()]
         # Japanese mixes kana with Han, and Chinese texts carry Latin names.
         if count >= (0.1 if name == "ja" else 0.3) * letters:
             return name

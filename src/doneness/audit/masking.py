@@ -34,7 +34,19 @@ PERSONAL: dict[str, tuple[tuple[str, ...], re.Pattern[str]]] = {
                   re.compile(r"(?:微信号?|WeChat|wechat|QQ|qq)(?:号|群|ID)?\s*[:：是为]?\s*(?P<value>[A-Za-z0-9][\w-]{5,19})")),
     "ip": ((), re.compile(_D + r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?!\w|\.\d)")),
 }  # fmt: skip
-_ANNOUNCED = tuple((word, kind) for kind, (words, _) in SECRETS.items() for word in words)
+
+
+def _mark(word: str) -> str:
+    return next((mark for mark in "-_" if mark in word), "")
+
+
+# By a character that is rare in prose, where the word has one: one look for several words.
+_ANNOUNCED = tuple(
+    (mark, tuple((word, kind) for kind, (words, _) in SECRETS.items() for word in words if _mark(word) == mark))
+    for mark in ("-", "_", "")
+)
+
+
 # Digits enough for any of the patterns that no word announces.
 _NUMBERS = re.compile(r"[0-9](?:[ .()+-]{0,2}[0-9]){6}")
 _ANY = re.compile("[0-9]")
@@ -45,14 +57,22 @@ _PUBLIC = re.compile(r"^(?:\+?1[ -]?)?\(?8(?:00|33|44|55|66|77|88)\)?[ .-]")
 def private(text: str, kinds: str = "all") -> Iterator[tuple[str, int, int]]:
     """(kind, begin, end) of what should not be shown; `kinds` is all, secrets or personal."""
     if kinds != "personal":
-        for word, kind in _ANNOUNCED:
-            if word in text:
-                yield from _found(kind, SECRETS[kind][1], text)
+        for mark, announced in _ANNOUNCED:
+            if mark in text:
+                for word, kind in announced:
+                    if word in text:
+                        yield from _found(kind, SECRETS[kind][1], text)
     if kinds != "secrets":
         numbers = _ANY.search(text) is not None and _NUMBERS.search(text) is not None
         for kind, (words, pattern) in PERSONAL.items():
-            if (not words and numbers) or (words and any(word in text for word in words)):
-                yield from _found(kind, pattern, text)
+            if not words:
+                if numbers:
+                    yield from _found(kind, pattern, text)
+                continue
+            for word in words:
+                if word in text:
+                    yield from _found(kind, pattern, text)
+                    break
 
 
 def _found(kind: str, pattern: re.Pattern[str], text: str) -> Iterator[tuple[str, int, int]]:

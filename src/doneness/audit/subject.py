@@ -173,6 +173,7 @@ class Subject:
         judged: what a judge said of a sample of the rows; None without one.
         embed: texts → vectors of length 1; None leaves it to words.
         flagged: places of training rows by the code of the check that flagged them.
+        sure: of them those that may go unread, where that is not all.
     """
 
     def __init__(self, params: AuditParams, train: Side, held_out: Side | None, probes: Sequence[Question]) -> None:
@@ -186,6 +187,7 @@ class Subject:
         self.judged: list[Judged] | None = None
         self.embed: Callable[[Sequence[str]], NDArray[np.float32]] | None = None
         self.flagged: dict[str, Places] = {}
+        self.sure: dict[str, Places] = {}
 
     def __getitem__(self, kind: type[T]) -> T:
         """The tally of a check.
@@ -204,9 +206,14 @@ class Subject:
         found = self.tallies.get(kind) if kind is not None else None
         return np.array(found.flags.train if isinstance(found, Tally) else (), dtype=np.int64)
 
-    def flag(self, code: str, places: Iterable[int]) -> None:
-        """Remember training rows as those that `code` speaks of, for mending and for review."""
+    def flag(self, code: str, places: Iterable[int], sure: Iterable[int] | None = None) -> None:
+        """Remember training rows as those that `code` speaks of, for mending and for review.
+
+        `sure` are those of them that may go unread; None is all.
+        """
         self.flagged[code] = np.unique(np.fromiter(places, np.int64))
+        if sure is not None:
+            self.sure[code] = np.unique(np.fromiter(sure, np.int64))
 
 
 def needs_eval(subject: Subject) -> Message | None:

@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-tokens", type=int, metavar="N", help=tr("cli.audit.max_tokens"))
     parser.add_argument("--score", type=int, default=0, metavar="N", help=tr("cli.audit.score"))
     parser.add_argument("--suite", action="append", default=[], metavar="FILE", help=tr("cli.audit.suite"))
+    parser.add_argument("--columns", default="", metavar="prompt=ask,…", help=tr("cli.audit.columns"))
     parser.add_argument("--language", default="", metavar="CODE", help=tr("cli.audit.language"))
     parser.add_argument("--near", type=float, default=0.8, metavar="0.8", help=tr("cli.audit.near"))
     parser.add_argument("--no-near", action="store_true", help=tr("cli.audit.no_near"))
@@ -104,6 +105,7 @@ def _audited(options: argparse.Namespace) -> Audited:
         embed=options.embed,
         others=options.others,
         state=options.state,
+        columns=tuple(part.strip() for part in options.columns.split(",") if part.strip()),
     )
     with _progress() as told:
         return audit_files(options.train, options.held_out, None, params, more, told)

@@ -32,6 +32,7 @@ from doneness.cli import (
     review,
     sanity,
     scaling,
+    serve,
     train,
     watch,
 )
@@ -50,6 +51,7 @@ _COMMANDS = (
         train,
         recipes,
         watch,
+        serve,
         check,
         compare,
         scaling,

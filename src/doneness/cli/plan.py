@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     from doneness.workflows.plan_more import more_of
 
     planned = _planned(options)
-    more = more_of(planned, options.price, options.link)
+    more = more_of(planned, options.price)
     if options.write:
         _write(planned, Path(options.write))
     if options.json:
@@ -95,7 +95,7 @@ def _ask(options: argparse.Namespace) -> Ask:
     # Without a recipe nothing says where it will run: on a card, then.
     card = options.gpu or ("80GB" if options.recipe is None else "")
     spread = Spread(options.parallel, options.gpus, options.offload)
-    return Ask(options.measure, options.simulate, Place(card, spread))
+    return Ask(options.measure, options.simulate, Place(card, spread, options.link))
 
 
 def _write(planned: Planned, place: Path) -> None:

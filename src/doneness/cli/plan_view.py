@@ -10,8 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from doneness.core import Status, tr
+from doneness.plan.scaling import Machine
 
 if TYPE_CHECKING:
+    from doneness.plan import Memory
     from doneness.plan.relief import Relief
     from doneness.workflows.plan import Planned
     from doneness.workflows.plan_more import More
@@ -133,6 +135,8 @@ def _told(planned: Planned) -> list[tuple[str, RenderableType]]:
         rows.append(("trainable", f"{memory.trainable:,}"))
     if planned.duration and planned.rate:
         rows.append(("time", _time(planned)))
+    elif planned.place.card and planned.rate is None and planned.told != "nothing" and model is not None:
+        rows.append(("time", tr("cli.plan.time_unknown")))
     return rows
 
 
@@ -157,7 +161,7 @@ def _of_rows(planned: Planned) -> list[tuple[str, RenderableType]]:
 def _time(planned: Planned) -> str:
     mid, low, high = planned.duration or (0.0, 0.0, 0.0)
     rate = planned.rate.mid if planned.rate else 0.0
-    if not planned.place.card:
+    if planned.rate_of == "measured":
         return tr("cli.plan.time_text", mid=mid / 60, low=low / 60, high=high / 60, rate=rate)
     hours: dict[str, Any] = {"hours": mid / 3600, "low_hours": low / 3600, "high_hours": high / 3600}
     return tr("cli.plan.time_reckoned", **hours, rate=rate)
@@ -173,8 +177,8 @@ def _asked(planned: Planned, more: More) -> list[tuple[str, RenderableType]]:
         rows.append(("fits", Text(tr(f"cli.plan.fits_{word}", **numbers), style=style)))
     if more.largest is not None:
         most = more.largest
-        models = ", ".join(f"{method} {word or '–'}" for method, word in most.models.items())
-        key = "largest_lora" if most.rank else "largest_full"
+        models = tr("cli.plan.between_models").join(_model(method, word) for method, word in most.models.items())
+        key = "largest_lora" if most.rank else "largest_full" if most.micro_batch else "largest_none"
         numbers = {"rows": most.micro_batch, "seq": most.seq, "rank": most.rank}
         rows.append(("largest", tr(f"cli.plan.{key}", **numbers, models=models)))
     if more.cost:
@@ -220,7 +224,21 @@ def _reliefs(more: More) -> Table:
 
 def _fit_word(each: Relief, more: More) -> Text:
     fit = more.card is not None and each.together.high <= more.card
-    return Text(tr("cli.plan.yes" if fit else "cli.plan.no"), style="green" if fit else "red")
+    tight = not fit and _tight(each.together, more)
+    style = "green" if fit else "yellow" if tight else "red"
+    return Text(tr("cli.plan.yes" if fit else "cli.plan.hardly" if tight else "cli.plan.no"), style=style)
+
+
+def _tight(memory: Memory, more: More) -> bool:
+    """Whether it fits only if nothing goes beyond what is likely."""
+    return more.card is not None and memory.total <= more.card
+
+
+def _model(method: str, word: str) -> str:
+    from doneness.plan.shapes import WORDS
+
+    return tr("cli.plan.largest_model" if word else "cli.plan.largest_no_model", name=WORDS.get(word, word),
+              method=method)  # fmt: skip
 
 
 def _sizes(more: More) -> Table:
@@ -234,7 +252,7 @@ def _sizes(more: More) -> Table:
         cells = []
         for choice in own:
             fit = more.card is not None and choice.memory.high <= more.card
-            mark = tr("cli.plan.yes" if fit else "cli.plan.no")
+            mark = tr("cli.plan.yes" if fit else "cli.plan.hardly" if _tight(choice.memory, more) else "cli.plan.no")
             cells.append(Text(f"{choice.memory.peak_gb:,.1f} {mark}", style="green" if fit else "dim"))
         table.add_row(own[0].name, *cells)
     return table
@@ -248,7 +266,9 @@ def _scaling(more: More) -> Table:
     for each in more.speedups:
         why = tr("cli.plan.between_reasons").join(reason.text() for reason in each.reasons)
         word = tr("cli.plan.yes" if each.pays else "cli.plan.no")
-        table.add_row(f"{each.devices}", f"{each.speed:.2f}", f"{each.efficiency:.0%}", f"{each.step:.2f}",
+        machines = -(-each.devices // Machine().cards)
+        cards = tr("cli.plan.machines", cards=each.devices, machines=machines) if machines > 1 else str(each.devices)
+        table.add_row(cards, f"{each.speed:.2f}", f"{each.efficiency:.0%}", f"{each.step:.2f}",
                       f"{each.steps:,}", f"{word}{': ' + why if why else ''}")  # fmt: skip
     return table
 

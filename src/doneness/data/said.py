@@ -104,6 +104,8 @@ def string(value: Any, field: str) -> str:
     Raises:
         Fault: it is no text.
     """
+    if type(value) is str and value.isascii():
+        return value
     # Tables write what is missing as NaN; nobody means the word.
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""

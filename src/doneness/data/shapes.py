@@ -33,7 +33,7 @@ def turns_of(item: Mapping[str, Any]) -> tuple[Said, ...]:
         raise Fault(say("data.preference"))
     refuse_media(item)
     for keys, read in _SHAPES:
-        if all(key in item for key in keys):
+        if all(map(item.__contains__, keys)):
             said = read(item)
             break
     else:
@@ -47,6 +47,8 @@ def refuse_media(item: Mapping[str, Any]) -> None:
     Raises:
         Fault: it has some.
     """
+    if not any(map(item.__contains__, _MEDIA)):
+        return
     found = next((key for key in _MEDIA if decoded(item.get(key))), None)
     if found is not None:
         raise Fault(say("data.media", field=found))

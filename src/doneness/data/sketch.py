@@ -8,7 +8,6 @@ resemblance and containment of documents", 1997).
 
 from __future__ import annotations
 
-import re
 import zlib
 from dataclasses import dataclass, field
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from doneness.data.near_duplicates import CJK_WORD, LONG, SHORT
 from doneness.data.text import content, critical, is_cjk, stem, tokens
-from doneness.data.words import FUNCTION_WORDS, INTERROGATIVES
+from doneness.data.words import CJK_ASPECTS, CJK_OPPOSITES, FUNCTION_WORDS, INTERROGATIVES
 
 LIGHT, CRITICAL = 1, 2  # the low bits
 LIGHT_WEIGHT = 0.3
@@ -25,14 +24,18 @@ MOST = 256
 _LONG_ENOUGH = 64  # tokens: from so many on a text is long by any measure
 _REMEMBERED = 400_000  # words whose hash is kept at hand
 _MASK = (1 << 64) - 1
-_ASCII_WORD = re.compile(r"\S+")
 _ONE, _TWO, _THREE = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9
 
 
 def hashed(feature: str, light: bool = False) -> int:
     """A feature as a number."""
     code = zlib.crc32(feature.encode("utf-8", "surrogatepass")) & ~3
-    return code | (LIGHT if light else 0) | (CRITICAL if critical(feature) else 0)
+    # Of CJK characters only listed ones are critical; most pairs of them are met once, and a pattern takes its time.
+    if feature >= "\u3040" and is_cjk(feature):
+        alone = feature in CJK_OPPOSITES or feature in CJK_ASPECTS
+    else:
+        alone = critical(feature)
+    return code | (LIGHT if light else 0) | (CRITICAL if alone else 0)
 
 
 @dataclass
@@ -41,11 +44,12 @@ class Sketcher:
 
     _content: dict[str, int] = field(default_factory=dict)
     _token: dict[str, int] = field(default_factory=dict)
+    _parts: dict[str, tuple[int, int, int]] = field(default_factory=dict)
 
     def features(self, normal: str) -> tuple[list[int], list[int]]:
         """(content features, runs of tokens), ascending; each is empty where its measure does not apply."""
         if normal.isascii():
-            parts = _ASCII_WORD.findall(normal)
+            parts = normal.split()
             length = float(len(parts))
         else:
             parts = tokens(normal)
@@ -95,14 +99,28 @@ class Sketcher:
         return code
 
     def _long(self, parts: list[str]) -> list[int]:
-        codes = self._codes(parts)
-        if len(codes) < 3:
-            return sorted({(code ^ code >> 32) & 0xFFFFFFFC for code in codes})
+        if len(parts) < 3:
+            return sorted({(code ^ code >> 32) & 0xFFFFFFFC for code in self._codes(parts)})
+        terms = self._terms(parts)
         runs = {
-            ((mixed := one * _ONE + (two ^ two >> 29) * _TWO + three * _THREE) ^ mixed >> 32) & 0xFFFFFFFC
-            for one, two, three in zip(codes, codes[1:], codes[2:], strict=False)
+            ((mixed := one[0] + two[1] + three[2]) ^ mixed >> 32) & 0xFFFFFFFC
+            for one, two, three in zip(terms, terms[1:], terms[2:], strict=False)
         }
         return sorted(runs)[:MOST]
+
+    def _terms(self, parts: list[str]) -> list[tuple[int, int, int]]:
+        """What each token adds to the hash of a run as its first, second or third."""
+        known = self._parts
+        if len(known) > _REMEMBERED:
+            known.clear()
+        found = []
+        for part in parts:
+            term = known.get(part)
+            if term is None:
+                code = self._codes([part])[0]
+                term = known[part] = (code * _ONE, (code ^ code >> 29) * _TWO, code * _THREE)
+            found.append(term)
+        return found
 
 
 def _word_code(word: str) -> int:

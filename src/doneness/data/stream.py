@@ -115,8 +115,10 @@ def _streamed(
         blank = isinstance(fault, Blank)
         return Streamed(place, line, None, fault.message, blank, shape=shape, separator=separator, item=item)
     marks = marks_of(told, line, name)
-    names = ("kind", "source", "topic", "label", "cluster")
-    row = Row(marks.id or str(line), turns, line, **{each: getattr(marks, each) for each in names})
+    row = Row(
+        id=marks.id or str(line), turns=turns, line=line, kind=marks.kind, source=marks.source, topic=marks.topic,
+        label=marks.label, cluster=marks.cluster,
+    )  # fmt: skip
     return Streamed(place, line, row, None, False, rejected, shape, separator, item)
 
 

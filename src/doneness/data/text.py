@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
 
 from doneness.data.words import (
     ASPECTS,
@@ -41,20 +40,28 @@ def normalise(text: str) -> str:
     for _ in range(4):
         # Lower-casing and closing gaps can each open a new composition; it settles in two passes.
         folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower())
-        # One look-up for each different character: answers are long, alphabets short.
-        kept = folded.translate({ord(char): " " for char in set(folded) if _dropped(char)})
-        settled = _GAP.sub("", " ".join(kept.split()))
-        if settled == text:
-            break
+        settled = _GAP.sub("", " ".join(folded.translate(_KEPT).split()))
+        # What is folded already would come out of another pass as it is.
+        if settled == text or (unicodedata.is_normalized("NFKC", settled) and settled.lower() == settled):
+            return settled
         text = settled
     return text
 
 
-@cache
 def _dropped(char: str) -> bool:
     category = unicodedata.category(char)
     return category[0] in _DROPPED or category == "Sk"
 
+
+class _Kept(dict[int, str]):
+    """Characters as they stay in the normal form, each looked up once: texts are long, alphabets short."""
+
+    def __missing__(self, code: int) -> str:
+        found = self[code] = " " if _dropped(chr(code)) else chr(code)
+        return found
+
+
+_KEPT = _Kept()
 
 # English answers are long, and nothing in ASCII composes or settles later: one pass does.
 _ASCII_DROPPED = {code: " " for code in range(128) if _dropped(chr(code))}

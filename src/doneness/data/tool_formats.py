@@ -47,6 +47,8 @@ def in_text(item: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     Raises:
         Fault: its tools cannot be read.
     """
+    if not any(map(item.__contains__, _KEYS)):
+        return item
     key = next((each for each in _KEYS if isinstance(decoded(item.get(each)), list)), None)
     if name == TEMPLATE or key is None:
         return item

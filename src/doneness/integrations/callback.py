@@ -26,6 +26,7 @@ from doneness.integrations.logged import Measured, measured, trained
 from doneness.integrations.monitor import Monitor
 from doneness.integrations.noting import every_of, obeys, rule_of
 from doneness.integrations.pairs import pairs_of
+from doneness.integrations.requests import Requests
 from doneness.integrations.scoring import Asked, Scoring
 from doneness.integrations.steering import Steering
 from doneness.integrations.target_spans import TargetSpans
@@ -42,8 +43,9 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
 
     Works with transformers' Trainer and TRL's (SFT, DPO, KTO, reward, …). The evaluation that the
     Trainer runs anyway is listened to; only where it cannot be is a pass of our own made. With
-    several processes the first one writes and decides, and all stop together. Whatever goes wrong
-    in here, training goes on.
+    several processes the first one writes and decides, and all stop together. What is asked from
+    outside, in the run folder's control.jsonl, is done at the next step, also with `on_stop="note"`.
+    Whatever goes wrong in here, training goes on.
 
     Attributes:
         decision: the newest decision, on every process.
@@ -106,6 +108,7 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
         self._scoring: Scoring | None = None
         self._measuring: Measuring | None = None
         self._steering: Steering | None = None
+        self._requests: Requests | None = None
         self._facts: dict[str, Any] = {}
         self._main: str | None = None
         self._saved = -1
@@ -122,6 +125,7 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
         try:
             schedule = Schedule(kwargs.get("lr_scheduler"), step, bool(getattr(args, "deepspeed", None)))
             self._steering = Steering(self.rule, self.obey, args, schedule, self.guard)
+            self._requests = Requests(self._steering, self.guard, args)
             spans = TargetSpans(kwargs.get("processing_class"), self.spans)
             self._scoring = Scoring(model, _unwrapped(model), self.guard, spans)
             self._facts = facts_of(args, state, model, kwargs.get("train_dataloader"))
@@ -180,6 +184,8 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
         """What was measured of the step is recorded; what was heard before belongs to no evaluation."""
         if self._steering is not None:
             self._steering.step_end(int(state.global_step), control)
+        if self._requests is not None:
+            self._requests.step_end(state, control)
         if self._measuring is not None:
             self._measuring.step_end(int(state.global_step), float(state.epoch or 0.0))
         if self._scoring is not None:
@@ -239,6 +245,8 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
             self.guard.monitor.log_checkpoint(int(state.global_step), place)
             if self._steering is not None:
                 self._steering.saved(self.guard.monitor, state)
+            if self._requests is not None:
+                self._requests.saved(state)
         self._saved = int(state.global_step)
 
     @guarded
@@ -293,7 +301,7 @@ class DonenessCallback(TrainerCallback):  # type: ignore[misc]
             self.guard.monitor.let_go()
         if self._steering is not None:
             self._steering.let_go()
-        self._scoring, self._measuring, self._steering, self.guard = None, None, None, Guard()
+        self._scoring, self._measuring, self._steering, self._requests, self.guard = None, None, None, None, Guard()
 
     def _rows(
         self, args: Any, step: int, control: Any, told: Measured, loader: Any

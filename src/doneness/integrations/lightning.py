@@ -21,6 +21,7 @@ from doneness.integrations.facts import versions
 from doneness.integrations.guard import Guard
 from doneness.integrations.monitor import Monitor
 from doneness.integrations.noting import Noting, obeys, rule_of
+from doneness.integrations.requests import protect
 from doneness.integrations.scoring import Asked, Scoring
 from doneness.runs.records import LAST_STEP
 from doneness.stopping import StopRule
@@ -97,7 +98,7 @@ class _Events:
         self._cooldown: Cooldown | None = None
         self._told: set[str] = set()
         self._losses: list[float] = []
-        self._logged = 0
+        self._logged, self._heard = 0, -1
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Open the run folder on the first process, and listen on all of them."""
@@ -138,6 +139,9 @@ class _Events:
             self._rates.turn(step)
             # Lightning validates once more where it is asked to stop.
             trainer.should_stop = trainer.should_stop or step >= self._cooldown.end
+        if step != self._heard:
+            self._heard = step
+            self._hear(trainer)
         if step == self._logged or step % (trainer.log_every_n_steps or 1) or not self._losses:
             return
         if monitor is not None:
@@ -198,6 +202,54 @@ class _Events:
             self.guard.monitor.fault(int(trainer.global_step), "fit", exception)
         self._let_go()
 
+    def _hear(self, trainer: Any) -> None:
+        """Do what somebody asks for in control.jsonl: the first process reads, all do it."""
+        step, monitor = int(trainer.global_step), self.guard.monitor
+        news = [] if monitor is None else monitor.requests()
+        if together.share()[1] > 1:
+            (some,) = together.summed([len(news)])
+            news = together.from_first(news) if some else []
+        for request in news:
+            done = request.action == "stop" or (request.action == "cooldown" and self._cool_asked(trainer))
+            if request.action == "stop":
+                # Lightning validates once more where it is asked to stop, and ends after this step.
+                trainer.should_stop = True
+                self._save(trainer)
+            elif request.action == "keep" and monitor is not None:
+                done = self._keep(monitor, int(request.step or 0))
+            if monitor is not None:
+                monitor.note_request(step, request, refused=not done)
+
+    def _cool_asked(self, trainer: Any) -> bool:
+        step, rates = int(trainer.global_step), self._rates
+        planned = plan_cooldown(step, SHARE, self._planned(trainer))
+        if self._cooldown is not None or rates is None or not rates.able or planned is None:
+            return False
+        begun = None
+        with self.guard.at("cooldown", step):
+            begun = (
+                None
+                if self.guard.monitor is None
+                else self.guard.monitor.cool_down(rate=rates.rate, by="request", step=step)
+            )
+        self._cooldown = together.from_first(begun)
+        if self._cooldown is not None:
+            rates.lower(self._cooldown, step, rates.rate)
+        return self._cooldown is not None
+
+    def _keep(self, monitor: Monitor, step: int) -> bool:
+        """Have a saved checkpoint, a file or a folder, a second name that Lightning does not delete."""
+        there = [c.path for c in monitor.run().checkpoints if c.step == step and c.exists and c.path is not None]
+        if there:
+            monitor.log_checkpoint(step, protect(monitor.folder, there[0]))
+        return bool(there)
+
+    def _save(self, trainer: Any) -> None:
+        place = self._home(trainer) / f"checkpoint-{trainer.global_step}.ckpt"
+        trainer.save_checkpoint(place)
+        if self.guard.monitor is not None:
+            self.guard.monitor.log_checkpoint(int(trainer.global_step), place)
+
     def _cool(self, trainer: Any, decision: StopDecision) -> None:
         step, last, rates = int(trainer.global_step), self._planned(trainer), self._rates
         planned = plan_cooldown(step, SHARE, last)
@@ -245,10 +297,7 @@ class _Events:
         if not self.obey:
             return
         self.stopped, trainer.should_stop = True, True
-        place = self._home(trainer) / f"checkpoint-{trainer.global_step}.ckpt"
-        trainer.save_checkpoint(place)
-        if self.guard.monitor is not None:
-            self.guard.monitor.log_checkpoint(int(trainer.global_step), place)
+        self._save(trainer)
 
     def _open(self, trainer: Any) -> StopDecision | None:
         """Open the run folder; the decision that had ended the run here before, if one had."""

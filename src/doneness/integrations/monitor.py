@@ -23,6 +23,7 @@ from doneness.integrations.guard import Guard
 from doneness.integrations.judging import Judging, OnChange, undecided
 from doneness.integrations.standing import Standing
 from doneness.runs import Run
+from doneness.runs.control import Inbox, Request
 from doneness.runs.readers.journal import main_set
 from doneness.runs.records import LAST_STEP
 from doneness.stopping import EvidenceRule, StopRule
@@ -79,6 +80,7 @@ class Monitor:
         self._recorder: Enduring | None = Enduring(self.folder)
         self._spiking = spikes
         self._at = Standing(self._open.records)
+        self._inbox, self._asked = Inbox(self.folder), set[str]()
         facts = {"planned_steps": planned_steps, "steps_per_epoch": steps_per_epoch, **(meta or {})}
         self._per_epoch = steps_per_epoch
         guard = Guard()
@@ -210,16 +212,40 @@ class Monitor:
         """The newest decision in force, also one of before a resume; None before the first."""
         return self._at.decision
 
+    def requests(self) -> list[Request]:
+        """What was asked of the run from outside (stop, cooldown, keep) since the last call, each once.
+
+        Whoever calls it acts on it, and says so with `note_request`; `should_stop` and `should_cool` do both.
+        """
+        return self._inbox.news()
+
+    def note_request(self, step: int, request: Request, refused: bool = False) -> None:
+        """Record that a request was taken: who asked, when, and whether it could not be carried out."""
+        self._write("request", step_of(step), **request.noted(), **({"refused": True} if refused else {}))
+        self._open.sync()
+
+    def _hear(self) -> None:
+        for request in self.requests() if self._recorder is not None else ():
+            # Which checkpoints are deleted is the loop's own affair: it finds the request in the journal.
+            self._asked.add(request.action)
+            self.note_request(self.last_step, request)
+
     @property
     def should_stop(self) -> bool:
-        """Whether the newest decision is to stop, or the cooldown has come to its end."""
+        """Whether the newest decision is to stop, somebody asked for it, or the cooldown has come to its end."""
+        self._hear()
+        if "stop" in self._asked:
+            return True
         decision, cooling = self.decision, self.cooldown
         over = cooling is not None and self.last_step >= cooling.end
         return over or (decision is not None and decision.action is Action.STOP)
 
     @property
     def should_cool(self) -> bool:
-        """Whether the newest decision is to lower the rate, and that has not begun: see `cool_down`."""
+        """Whether the newest decision, or somebody, asks for a lower rate, and that has not begun: see `cool_down`."""
+        self._hear()
+        if "cooldown" in self._asked and self.cooldown is None:
+            return True
         decision = self.decision
         return decision is not None and decision.action is Action.COOLDOWN and self.cooldown is None
 
@@ -228,7 +254,9 @@ class Monitor:
         """The cooldown in force: from which step on the rate falls, to zero at which; None where there is none."""
         return self._at.cooling
 
-    def cool_down(self, share: float = SHARE, *, rate: float | None = None, by: str = "loop") -> Cooldown | None:
+    def cool_down(
+        self, share: float = SHARE, *, rate: float | None = None, by: str = "loop", step: int | None = None
+    ) -> Cooldown | None:
         """Begin a cooldown at the last step: the rate falls to zero as `factor` says, and the run ends there.
 
         Until then only a broken or diverged run is told to stop. A Monitor opened on the folder again goes on with it.
@@ -237,11 +265,12 @@ class Monitor:
             share: its length, of the steps done; ten steps at least, and never beyond planned_steps.
             rate: of the last step, for the record.
             by: who asked for it.
+            step: steps done, where the last of them is yet to be logged.
 
         Returns:
             The cooldown in force; None where no step is left.
         """
-        step, last = self.last_step, self._open.last("train") or {}
+        step, last = max(self.last_step, step or 0), self._open.last("train") or {}
         end = int(self.run().number("planned_steps") or LAST_STEP)
         planned = None if self.cooldown else plan_cooldown(step, share, end)
         if planned is not None:
@@ -286,7 +315,8 @@ class Monitor:
         """Record the end ("stopped" where a stop was advised, else "finished") and close; harmless a second time."""
         if self._recorder is None:
             return
-        ended = reason or ("stopped" if self.should_stop else "finished")
+        asked = "requested" if "stop" in self._asked else "stopped"
+        ended = reason or (asked if self.should_stop else "finished")
         self._write("end", self.last_step, reason=ended)
         self.let_go()
 

@@ -26,7 +26,7 @@ class Steering:
     """One training.
 
     Attributes:
-        stopped: whether a decision ended it.
+        stopped: whether a decision, or somebody from outside, ended it.
         cooldown: the one in force.
     """
 
@@ -43,12 +43,14 @@ class Steering:
         self.stopped = False
         self.cooldown: Cooldown | None = None
         self._rule, self._obey, self._args, self._schedule, self._guard = rule, obey, args, schedule, guard
-        self._withheld, self._told = False, set[str]()
+        self._withheld, self._asked, self._told = False, False, set[str]()
         rule.cools, rule.obeyed = schedule.able, obey
 
     @property
     def ending(self) -> str | None:
-        """How it ended the run: "cooled" at a rate of zero, "stopped" before; None where it did not."""
+        """How it ended the run: "cooled" at a rate of zero, "stopped" or "requested" before; None where it did not."""
+        if self._asked:
+            return "requested"
         cooled = self.cooldown is not None and self._schedule.step >= self.cooldown.end
         return ("cooled" if cooled else "stopped") if self.stopped else None
 
@@ -88,6 +90,29 @@ class Steering:
             control.should_save = not self._withheld
             control.should_training_stop = True
 
+    def stop_asked(self, control: Any) -> None:
+        """Somebody asks for the end, with a checkpoint, whatever the rule may do."""
+        self.stopped, self._asked, self._withheld = True, True, False
+        self.hold(control)
+
+    def cool_asked(self, state: Any, control: Any) -> bool:
+        """Somebody asks for a cooldown; whether it is begun. All processes call it."""
+        step = int(state.global_step)
+        planned = plan_cooldown(step, SHARE, int(state.max_steps))
+        if self.cooldown is not None or planned is None or not self._schedule.able:
+            return False
+        monitor, begun = self._guard.monitor, None
+        with self._guard.at("cooldown", step):
+            begun = None if monitor is None else monitor.cool_down(rate=self._schedule.rate, by="request", step=step)
+        begun = together.from_first(begun)
+        if begun is None or step >= begun.end:
+            return False
+        self.cooldown = begun
+        self._schedule.lower(begun, step)
+        # From here one can also train on at the high rate.
+        control.should_save = True
+        return True
+
     def wants(self, monitor: Monitor, control: Any) -> bool:
         """Whether the last evaluation is better, for certain, than that of the last checkpoint: worth another one."""
         strategy = str(getattr(self._args.save_strategy, "value", self._args.save_strategy))
@@ -109,7 +134,8 @@ class Steering:
         self._schedule.let_go()
 
     def _stop(self, decision: StopDecision, state: Any) -> None:
-        self.stopped, kept = self._obey, decision.recommended_step
+        # What somebody asked for is done whether decisions are obeyed or not.
+        self.stopped, kept = self._obey or self.stopped, decision.recommended_step
         self._withheld = self.stopped and sparing.loses(self._args, state, kept)
         key = "noted" if not self.stopped else "stops_kept" if self._withheld else "stops"
         limit = {"limit": self._args.save_total_limit, "step": kept} if self._withheld else {}

@@ -11,10 +11,10 @@ import numpy as np
 from doneness.core import tr
 from doneness.integrations.scored import Row
 from doneness.models import together
-from doneness.models.together import gathered, share
+from doneness.models.together import gathered, share, summed
 from doneness.runs import ExampleLosses, SpanLosses
 
-__all__ = ["agreed", "from_first", "gathered", "merged", "share"]
+__all__ = ["agreed", "from_first", "gathered", "merged", "share", "summed"]
 logger = logging.getLogger("doneness")
 
 

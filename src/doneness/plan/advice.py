@@ -36,6 +36,7 @@ _FEW_STEPS, _STEPS = 100, (300, 1000)
 _BITS_PER_PARAMETER = 2.0
 _REFERENCE_ALPHA = 32.0
 _LARGE_BATCH = 64
+_LARGEST_RANK = 512
 _LARGE_SCALE = 8.0  # alpha / rank; 8 and 128 are met in recipes, and make it 16
 _FOLK_TABLES: dict[str, tuple[tuple[float, float, str], ...]] = {
     "first table by size": ((0, 10_000, "3–10"), (10_000, 100_000, "2–5")),
@@ -192,6 +193,7 @@ def _capacity(plan: Proposal) -> Finding:
         numbers,
         share,
         (None, 1.0),
+        advise="huge_lora" if form == "lora" and rank > _LARGEST_RANK else key,
         source="2 bits a parameter: Allen-Zhu and Li, ICLR 2025; need: target tokens · loss / ln 2, an upper bound",
     )
 
@@ -258,10 +260,11 @@ def _finding(
     numbers: dict[str, Any],
     value: float,
     band: tuple[float | None, float | None],
+    advise: str = "",
     **evidence: Any,
 ) -> Finding:
     name = code.lower()
-    advice = say(f"plan.{name}.advice_{key}", **numbers) if status is not Status.PASS else None
+    advice = say(f"plan.{name}.advice_{advise or key}", **numbers) if status is not Status.PASS else None
     low, high = band
     return Finding(
         code=code,

@@ -2,8 +2,8 @@
 
 Bytes for each logit, counted as the activations are: a model's own loss holds twelve at its peak, the single-precision
 log-probabilities and two gradients of them, or the logits and their copy; it held sixteen while it shifted them by a
-copy. In this trainer no more than a tile of 4,096 tokens by 32,768 words is there on a GPU; on a CPU the
-logits of target tokens alone, up to 256 MiB, and tiles of TRL's beyond.
+copy. In this trainer no more than a tile of 4,096 tokens by 32,768 words is there on a GPU; on a CPU
+four million logits of target tokens.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from doneness.plan.shape import ModelShape
 
 _WHOLE, _COPIED = 12.0, 16.0
 _TILE_TOKENS, _TILE_WORDS = 4096, 32768
-_TARGETS = 16.0
-_MOST = 1 << 28  # bytes of single-precision logits that are held whole on a CPU
+_BLOCK, _BLOCK_COPIES = 4 * 1024 * 1024, 8.0  # logits at once on a CPU, and bytes each: shares, and chances
 _TILE_COPIES = 56.0  # bytes a logit of a tile, where torch and no kernel works on it
 
 
@@ -31,10 +30,17 @@ def logits_bytes(shape: ModelShape, setup: Setup) -> float:
         return setup.tokens * words * each * (2.0 if teacher else 1.0)
     told = _told(setup)
     if setup.device == "cpu":
-        if setup.loss == "targets" and setup.stage in SUPERVISED and 4.0 * told * words <= _MOST:
-            return told * words * _TARGETS
+        if setup.loss == "targets" and setup.stage in SUPERVISED:
+            return _blocks(told, shape, setup)
         return _tile(setup.tokens, shape, _TILE_COPIES + (4.0 if single else 2.0), setup, single)
     return _tile(told, shape, 4.0 if single else 2.0, setup, single)
+
+
+def _blocks(told: float, shape: ModelShape, setup: Setup) -> float:
+    """A block, the states of the tokens that count and their gradients, and a trained layer's own twice."""
+    rows = min(told, max(1.0, _BLOCK // shape.vocab))
+    head = 8.0 * shape.vocab * shape.hidden if setup.method == "full" and not setup.layers else 0.0
+    return rows * shape.vocab * _BLOCK_COPIES + told * shape.hidden * 12.0 + head
 
 
 def _told(setup: Setup) -> float:

@@ -20,7 +20,8 @@ class Relief:
         what, cost: sentences.
         alone: the peak with this change alone, bytes.
         saved: by it alone, bytes.
-        together: the peak with this and all before it; of ways to share the memory, with one of them.
+        together: the peak with this and all before it; of ways to share the memory with one of them, and with the
+            method as it was: those who share it do so to keep the method.
         setup: with those.
     """
 
@@ -41,16 +42,17 @@ def reliefs(shape: ModelShape, setup: Setup, length95: int = 0) -> tuple[Relief,
         setup: that does not fit.
         length95: tokens that 95 % of the rows need at most; 0 where that is not known.
     """
-    before, found, now = estimate_memory(shape, setup), [], setup
+    before, found, now, kept = estimate_memory(shape, setup), [], setup, setup
     for name, changed, numbers in _changes(setup, length95):
         alone = estimate_memory(shape, changed)
         saved = before.total - alone.total
         if saved < 0.005 * before.total:
             continue
         if changed.spread == setup.spread:
-            now = _joined(now, setup, changed)
-        # Ways to share are each other's alternatives.
-        tried = _joined(now, setup, changed)
+            now = tried = _joined(now, setup, changed)
+            kept = _joined(kept, setup, changed) if changed.method == setup.method else kept
+        else:
+            tried = _joined(kept, setup, changed)
         together = estimate_memory(shape, tried)
         texts = say(f"plan.relief.{name}", **numbers), say(f"plan.relief.{name}_cost", **numbers)
         found.append(Relief(name, *texts, alone, saved, together, tried))

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from doneness.core import DataError, tr
@@ -83,6 +84,8 @@ def named_shape(name: str) -> tuple[str, ModelShape]:
         DataError: none has that name.
     """
     found = config_by_name(name)
+    if found is None and Path(name).is_dir():
+        raise DataError(tr("plan.no_config", path=name))
     if found is None:
         near = difflib.get_close_matches(name.lower(), [*shipped(), *WORDS], n=3, cutoff=0.3) or sorted(WORDS)[:3]
         raise DataError(tr("plan.unknown_model", name=name, known=", ".join(near), count=len(shipped())))

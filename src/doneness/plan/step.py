@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from doneness.plan.block_loss import block_loss, is_plain
 from doneness.plan.setup import REFERRED, SUPERVISED, Setup
 from doneness.plan.tiled_loss import TILE_WORDS, tiled_losses
 
-_ENTROPY = 256  # places whose entropy is taken at once, see the trainer's loss
+_ENTROPY = 32  # places whose entropy is taken at once, see the trainer's loss
 _MOST = 1 << 28  # bytes of single-precision logits above which the trainer takes TRL's way on a CPU, too
 
 
@@ -60,9 +61,12 @@ def _losses(model: Any, asked: dict[str, Any], inputs: dict[str, Any], setup: Se
         return model(**asked, labels=inputs["labels"], use_cache=False).loss
     if setup.loss == "copied":
         return _copied(model, asked, inputs)
-    if setup.loss == "targets" and setup.stage in SUPERVISED and _small(model, inputs):
-        return _of_targets(model, asked, inputs)
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if setup.loss == "targets" and setup.stage in SUPERVISED:
+        if is_plain(base, setup.packed and setup.rows > 1):
+            return block_loss(model, base, asked | {"logits_to_keep": inputs["places"], "use_cache": False})
+        if _small(model, inputs):
+            return _of_targets(model, asked, inputs)
     hidden = base.base_model(**asked, use_cache=False).last_hidden_state[:, :-1]
     if setup.device == "cpu":
         return _by_trl(base, hidden, inputs["labels"][:, 1:])
@@ -91,18 +95,17 @@ def _small(model: Any, inputs: dict[str, Any]) -> bool:
 
 
 def _of_targets(model: Any, asked: dict[str, Any], inputs: dict[str, Any]) -> Any:
-    """What the trainer does on a CPU: logits of the places that carry loss, their log-probabilities, the entropy."""
+    """What the trainer does on a CPU with a head that is no plain one: the logits of places that carry loss."""
     import torch
     from torch.nn.functional import nll_loss
 
     places = inputs["places"]
-    logits = model(**asked, logits_to_keep=places, use_cache=False).logits
-    shares = logits.float().log_softmax(dim=-1).flatten(0, 1)
+    shares = model(**asked, logits_to_keep=places, use_cache=False).logits.float().log_softmax(dim=-1).flatten(0, 1)
     labels = inputs["labels"][:, places + 1].flatten()
     total = nll_loss(shares, labels, reduction="sum", ignore_index=-100)
     with torch.no_grad():
         for part in shares.detach().split(_ENTROPY):
-            -(part.exp() * part).sum(dim=-1)
+            -part.exp().mul_(part).sum(dim=-1)
     return total
 
 

@@ -20,7 +20,7 @@ def render_comparison(found: Comparison, lang: str) -> str:
         title = tr("compare.title", n=len(found.runs))
         warned = "".join(f'<p class="warning">{prose(w)}</p>' for w in found.warnings)
         head = f"<header><h1>{escape(title)}</h1>{warned}<p><strong>{prose(summary(found))}</strong></p></header>\n"
-        return shell(lang, title, head + _curves(found) + _table(found) + _facts(found))
+        return shell(lang, title, head + _curves(found) + table(found) + facts(found))
 
 
 def _curves(found: Comparison) -> str:
@@ -47,7 +47,8 @@ def _pair(found: Comparison, axis: str, log: bool) -> str:
     return f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
 
 
-def _table(found: Comparison) -> str:
+def table(found: Comparison) -> str:
+    """The table, and what to know when reading it."""
     names = heads(found)
     head = "".join(f'<th scope="col"{_number(i)}>{escape(name)}</th>' for i, name in enumerate(names))
     body = ""
@@ -67,7 +68,8 @@ def _table(found: Comparison) -> str:
     )
 
 
-def _facts(found: Comparison) -> str:
+def facts(found: Comparison) -> str:
+    """What differs between the runs, as far as the logs tell."""
     title = escape(tr("compare.differ"))
     if not found.differing:
         return f'<section id="differ"><h2>{title}</h2><p>{escape(tr("compare.same"))}</p></section>\n'

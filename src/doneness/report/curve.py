@@ -119,7 +119,7 @@ def curve(run: Run, diagnosis: Diagnosis, chosen: int | None) -> Curve:
     rate, _ = _finite(run, LEARNING_RATE)
     evals, lost_evals = eval_points(run)
     spot = diagnosis.sweet_spot
-    axes = _axes(run)
+    axes = axes_of(run)
     planned = run.number("planned_steps")
     line, window, breaks = _trend(raw)
     return Curve(
@@ -212,7 +212,8 @@ def _trend(raw: Line) -> tuple[Line | None, Window | None, tuple[float, ...]]:
     return Line(*(c[shown] for c in columns)), window, breaks
 
 
-def _axes(run: Run) -> dict[str, tuple[Floats, Floats]]:
+def axes_of(run: Run) -> dict[str, tuple[Floats, Floats]]:
+    """x-axis name → (steps, values) that place a step on that axis; only axes with data."""
     end = float(max(run.last_step, 1))
     found = {"step": (np.array([0.0, end]), np.array([0.0, end]))}
     for axis in AXES[1:]:

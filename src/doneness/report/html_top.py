@@ -53,13 +53,14 @@ def curves(view: ReportView) -> str:
     return (
         f'<section id="curve"><h2>{escape(tr("report.head.curve"))}</h2>'
         f'<div class="switches">{bars}</div>'
-        f'<figure class="curve">{plots}<figcaption>{escape(_caption(view))} '
+        f'<figure class="curve">{plots}<figcaption>{escape(caption(view))} '
         f'<span class="script">{escape(tr("report.lead.zoom"))}</span>'
         f'<span class="unseen">{escape(alternative(view.curve))}</span></figcaption></figure></section>\n'
     )
 
 
-def _caption(view: ReportView) -> str:
+def caption(view: ReportView) -> str:
+    """What the figure's marks mean, those that it has."""
     data = view.curve
     there = {
         "trend": data.trend is not None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from html import escape
 from itertools import groupby
 
@@ -17,13 +17,13 @@ CARD_LIMIT = 100_000
 _ONE_LINE = 24
 
 
-def checkpoints(view: ReportView) -> str:
-    """Every checkpoint with its loss and its paired difference against the best."""
+def checkpoints(view: ReportView, more: Callable[[CheckpointRow], str] | None = None) -> str:
+    """Every checkpoint with its loss and its paired difference against the best; `more` is markup for its last cell."""
     if not view.checkpoints:
         return ""
     names = ("step", "epoch", "tokens", in_unit(view, "loss"), "interval", in_unit(view, "diff"), "interval", "state",
              "role")  # fmt: skip
-    body = "".join(_checkpoint(row) for row in view.checkpoints)
+    body = "".join(_checkpoint(row, more(row) if more else "") for row in view.checkpoints)
     lead = _t("lead.checkpoints" if any(row.n for row in view.checkpoints) else "lead.checkpoints_unpaired")
     return (
         f'<section id="checkpoints"><h2>{_t("head.checkpoints")}</h2><p class="lead">{lead}</p>'
@@ -88,7 +88,7 @@ def recipe(view: ReportView) -> str:
     return f'<section id="recipe"><h2>{_t("head.recipe")}</h2>{out}</section>\n' if out else ""
 
 
-def _checkpoint(row: CheckpointRow) -> str:
+def _checkpoint(row: CheckpointRow, more: str) -> str:
     roles = [k for k, on in (("chosen", row.chosen), ("best", row.best), ("sweet", row.sweet and not row.best)) if on]
     interval = between(*(plain(v) for v in row.interval)) if row.interval else ABSENT
     against = between(*(signed(v) for v in row.diff_interval)) if row.diff_interval else ABSENT
@@ -104,7 +104,7 @@ def _checkpoint(row: CheckpointRow) -> str:
     role = tr("report.list_comma").join(tr(f"report.role.{r}") for r in roles)
     return (
         f"<tr{_classes(chosen=row.chosen, sweet=row.sweet)}><th scope='row' class='n'>{count(row.step)}</th>{numbers}"
-        f'<td class="st-{row.state}">{_t(f"state.{row.state}")}</td><td class="role">{escape(role)}</td></tr>'
+        f'<td class="st-{row.state}">{_t(f"state.{row.state}")}</td><td class="role">{escape(role)}{more}</td></tr>'
     )
 
 

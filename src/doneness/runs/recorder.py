@@ -6,15 +6,12 @@ rule cannot tell the two apart.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from doneness.runs.journal import FILE, Journal, read_records
 from doneness.runs.readers.journal import run_of
 from doneness.runs.run import Run
-
-_LONGEST_ID = 200
 
 
 class Recorder:
@@ -56,29 +53,3 @@ class Recorder:
     def run(self) -> Run:
         """The run so far."""
         return run_of(self.records, self.folder)
-
-
-def read_requests(folder: Path) -> list[dict[str, Any]]:
-    """Requests from outside in control.jsonl, {"request": …, "who": …, "id": …}, in order.
-
-    Acted on are "stop", "cooldown", and "keep" with the "step" of a checkpoint that is not to be deleted.
-    Lines that are no requests are passed over.
-    """
-    path = folder / "control.jsonl"
-    if not path.is_file():
-        return []
-    found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
-        try:
-            request = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(request, dict) and isinstance(request.get("request"), str):
-            found.append(request)
-    return found
-
-
-def request_id(request: dict[str, Any]) -> str:
-    """The id that a request came with, else what it asks for: the same line twice is one request."""
-    said = {key: request[key] for key in ("request", "step") if key in request}
-    return str(request.get("id") or "") or json.dumps(said, sort_keys=True)[:_LONGEST_ID]

@@ -14,8 +14,8 @@ from transformers import TrainerCallback
 from doneness.core import Action, StopDecision
 from doneness.diagnose import Params
 from doneness.models.reporters import report
-from doneness.runs.recorder import Recorder, read_requests, request_id
-from doneness.runs.records import is_whole
+from doneness.runs.control import Inbox, Request
+from doneness.runs.recorder import Recorder
 from doneness.stopping import Budget, EvidenceRule, StopRule
 from doneness.stopping.cooldown import Cooldown, cooldown_of, ends_at_once, plan_cooldown
 from doneness.stopping.improvement import improved, judged
@@ -95,6 +95,7 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
         self.params = rule.params if isinstance(rule, (EvidenceRule, BehaviourRule)) else Params()
         self.budget = rule.budget if isinstance(rule, (EvidenceRule, BehaviourRule)) else Budget()
         self.trainer: Any = None
+        self.inbox = Inbox(recorder.folder)
         self.cooldown: Cooldown | None = cooldown_of(recorder.records)
         self.stopped: StopDecision | None = None
         self.decision: StopDecision | None = None
@@ -145,7 +146,7 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
         control.should_log = True
         control.should_evaluate = step in self.plan.looks
         control.should_save = step in self.plan.saves
-        for request in read_requests(self.recorder.folder):
+        for request in self.inbox.news():
             self._heed(request, step, control)
         if self.cooldown is not None and step in self.cooldown.looks:
             control.should_evaluate = bool(self.plan.looks)
@@ -240,18 +241,14 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
         control.should_save = True  # from here one can also train on at the high rate
         self.watcher.cooling(step, planned.end)
 
-    def _heed(self, request: dict[str, Any], step: int, control: Any) -> None:
-        """Act on a request from outside, once."""
-        what, key, at = request["request"], request_id(request), request.get("step")
-        if what not in ("stop", "cooldown", "keep") or (what == "keep" and not is_whole(at)):
-            return
-        if any(r["kind"] == "request" and r.get("id") == key for r in self.recorder.records):
-            return
-        more = {"keep": at} if what == "keep" else {}
-        self.recorder.write("request", step, request=what, who=str(request.get("who", "?")), id=key, **more)
-        if what == "stop":
+    def _heed(self, request: Request, step: int, control: Any) -> None:
+        """Act on a request from outside."""
+        planned = plan_cooldown(step, self.plan.cooldown_share, self.plan.last)
+        refused = request.action == "cooldown" and (self.cooldown is not None or planned is None)
+        self.recorder.write("request", step, **request.noted(), **({"refused": True} if refused else {}))
+        if request.action == "stop":
             self.asked_to_stop = True
-        elif what == "cooldown":
+        elif request.action == "cooldown":
             self._cool(step, "request", control)
 
     @contextmanager

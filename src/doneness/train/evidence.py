@@ -13,6 +13,7 @@ from doneness.models.together import gathered, meet, share
 from doneness.runs.atomic import sync
 from doneness.stopping.cooldown import Cooldown
 from doneness.train.card import mark
+from doneness.train.freed import give_back
 from doneness.train.health import FILLER, ROWS
 from doneness.train.keeping import PARTIAL
 from doneness.train.order import Marked, Order, Share
@@ -171,6 +172,7 @@ class Evidence:
             self._saving = False
             if first:
                 shutil.rmtree(partial, ignore_errors=True)
+            give_back()
 
     def _put(self, made: Path, place: Path) -> None:
         """The checkpoint that was `made`, whole, where it belongs."""

@@ -13,9 +13,8 @@ from pathlib import Path
 
 from doneness.core import SweetSpot
 from doneness.diagnose import Case, recommend
-from doneness.runs import Recorder, atomic
+from doneness.runs import Recorder, atomic, control
 from doneness.runs.examples import FOLDER as EVALS
-from doneness.runs.recorder import read_requests
 from doneness.runs.records import is_whole
 from doneness.train.resume import resume_point, sizes
 
@@ -75,8 +74,7 @@ def needed(recorder: Recorder, held: list[Held]) -> set[int]:
     good = [each.step for each in held if not bad or each.step < min(bad)]
     asked = {int(r["keep"]) for r in records if r["kind"] == "request" and is_whole(r.get("keep"))}
     # Also while no step was done yet at which it would have been heeded.
-    waiting = [r.get("step") for r in read_requests(recorder.folder) if r["request"] == "keep"]
-    asked |= {step for step in waiting if is_whole(step)}
+    asked |= {r.step for r in control.waiting(recorder.folder) if r.step is not None}
     newest = {held[-1].step} if held else set()
     return newest | {resume_point(records, recorder.folder)} | set(good[-1:]) | asked
 

@@ -23,6 +23,7 @@ from doneness.stopping.cooldown import cooldown_of, ends_at_once
 from doneness.train.arguments import common_arguments, steps_per_epoch, total_steps, warmup_steps
 from doneness.train.asking import Asker, Sharing
 from doneness.train.callback import Plan, StepCallback, Watcher
+from doneness.train.freed import give_back
 from doneness.train.health import ROWS, WithRows
 from doneness.train.keeping import GIGABYTE, sweep
 from doneness.train.method import trainable, trainable_tensors
@@ -199,7 +200,9 @@ def _build_trainer(recipe: Recipe, rows: TrainingRows, loaded: LoadedModel, begu
 
     def score() -> dict[str, float]:
         at, total = int(trainer.state.global_step), len(rows.eval.rows) if rows.eval else 0
+        give_back()  # what a step leaves has other sizes than what an evaluation needs, and the other way round
         found = stage.score(trainer.model, at, lambda done: seat.scoring(at, done, total))
+        give_back()
         if seat.recorder is not None:
             _record_evaluation(seat.recorder, found, at, total, lead.position(trainer.state))
         return {"eval_loss": found.loss}

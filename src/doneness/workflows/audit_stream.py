@@ -114,7 +114,7 @@ def _nothing(side: Any, path: str) -> str:
         return tr("data.no_rows", path=path)
     reason, rows = side.missed.most_common(1)[0]
     if side.blank == sum(side.missed.values()):
-        return tr("data.all_blank", path=path, count=rows)
+        return tr("workflows.audit.all_blank", path=path, rows=rows, reason=reason)
     return tr("workflows.audit.none_readable", path=path, rows=sum(side.missed.values()), reason=reason)
 
 

@@ -21,9 +21,9 @@ from doneness.plan import (
     advise,
     budget,
     estimate_memory,
-    estimate_time,
 )
 from doneness.workflows.plan_setup import Lengths, Model, Place, method_of, model_of, setup_of, targets_of
+from doneness.workflows.plan_work import duration_of
 from doneness.workflows.rows import encode_recipe_rows, encoding_lines, read_recipe_rows
 from doneness.workflows.scratch import tokenizer_of
 from doneness.workflows.stage_rows import encode_stage_rows, read_stage_rows, stage_lines
@@ -43,6 +43,7 @@ class Planned:
         duration: of the run on all cards; None without a rate.
         lengths: of the rows.
         place: cards that were planned for.
+        rate_of: "measured" here, or "reckoned" for a card.
         told: "counted" from rows, "reckoned" from their number, or "nothing" where not even that is known.
         lines: which rows were held out of the training file, where they were, and what became of them as tokens.
     """
@@ -64,6 +65,7 @@ class Planned:
     lengths: Lengths | None = None
     place: Place = field(default_factory=Place)
     told: str = "counted"
+    rate_of: str = "measured"
 
 
 @dataclass(frozen=True)
@@ -127,13 +129,17 @@ def _planned(  # one line a part of the plan
         memory=memory,
         advice=advise(_proposal(recipe, model, found, held_out[0], len(looks))) if model else (),
         rate=rate,
-        duration=_duration(found, held_out[1], len(looks), rate, ask.place.spread.devices),
+        duration=rate
+        and duration_of(
+            recipe, found, held_out[1] * (len(looks) + 1), (model, setup, memory), rate, ask.place, lengths
+        ),
         lines=lines,
         dropped=dropped,
         model=model,
         setup=setup,
         lengths=lengths,
         place=ask.place,
+        rate_of="measured" if ask.measure else "reckoned",
     )
 
 
@@ -197,14 +203,6 @@ def _lengths(recipe: Recipe, rows: Sequence[Any], found: Budget) -> Lengths:
     most = int(np.percentile(ordered, 95, method="higher"))
     apart = float(ordered.std() / max(ordered.mean(), 1.0) / math.sqrt(max(recipe.optimizer.micro_batch, 1)))
     return Lengths(int(ordered[-1]), math.ceil(float(top.mean())), most, share, apart)
-
-
-def _duration(found: Budget, eval_tokens: int, looks: int, rate: Rate | None, devices: int) -> Duration | None:
-    if rate is None:
-        return None
-    padded = found.total_tokens / (1 - found.padding_share)
-    whole = estimate_time(found.steps, padded, eval_tokens * (looks + 1), rate)
-    return Duration(*(part / devices for part in whole))
 
 
 def _proposal(recipe: Recipe, model: Model, found: Budget, eval_rows: int, looks: int) -> Proposal:

@@ -17,7 +17,8 @@ from doneness.plan.shapes import named_shape
 from doneness.workflows.plan import Ask, Planned, _planned
 from doneness.workflows.plan_setup import Lengths, Model, model_of, setup_of
 
-_BATCH, _EPOCHS, _WARMUP = 16, 3.0, 0.04
+_BATCH, _WARMUP = 16, 0.04
+_STEPS, _MOST_EPOCHS = 1000, 3  # sweeps were best from so many steps on
 _EVAL_ROWS, _EVAL_SHARE = 800, 0.1
 _VARIATION = 0.3
 _OF_SETTINGS = ("PL01", "PL05", "PL07")  # advice that no rows are needed for
@@ -36,7 +37,7 @@ class Flags:
         tokens: mean tokens a row; 0 takes seq, the most that they can be.
         batch: rows a step.
         micro: rows a forward pass; 0 takes as many as fit, 8 at most.
-        epochs: passes over the rows.
+        epochs: passes over the rows; None takes as many as make 1,000 steps, 3 at most.
         overrides: `section.key=value`, as after a recipe.
     """
 
@@ -48,8 +49,15 @@ class Flags:
     tokens: int = 0
     batch: int = _BATCH
     micro: int = 0
-    epochs: float = _EPOCHS
+    epochs: float | None = None
     overrides: tuple[str, ...] = ()
+
+    @property
+    def passes(self) -> float:
+        """The epochs asked for, else those that steps ask for; three where nothing is known of the rows."""
+        if self.epochs is not None or not self.rows:
+            return float(_MOST_EPOCHS) if self.epochs is None else self.epochs
+        return float(min(math.ceil(_STEPS * self.batch / self.rows), _MOST_EPOCHS))
 
 
 def plan_flags(flags: Flags, ask: Ask) -> Planned:
@@ -111,7 +119,7 @@ def _words(flags: Flags, micro: int) -> Sequence[str]:
         "run.folder=runs/run", f"model.path={flags.model}", "data.train=train.jsonl", f"method.kind={flags.method}",
         f"method.rank={flags.rank}", f"method.alpha={2 * flags.rank}", f"data.max_length={flags.seq}",
         f"optimizer.batch_size={batch}", f"optimizer.micro_batch={micro}", "optimizer.gradient_checkpointing=true",
-        f"schedule.epochs={flags.epochs}", f"schedule.warmup_share={_WARMUP}", f"data.hold_out_rows={held}",
+        f"schedule.epochs={flags.passes}", f"schedule.warmup_share={_WARMUP}", f"data.hold_out_rows={held}",
         "schedule.kind=wsd",
     ]  # fmt: skip
 
@@ -119,16 +127,16 @@ def _words(flags: Flags, micro: int) -> Sequence[str]:
 def _rate(flags: Flags, model: Model) -> float:
     # At alpha = 2 · rank; the rule is for alpha 32.
     scale = 32.0 / (2 * flags.rank) if flags.method != "full" else 1.0
-    return recommended_rate(model.shape, flags.method, "sft", flags.epochs, flags.batch) * scale
+    return recommended_rate(model.shape, flags.method, "sft", flags.passes, flags.batch) * scale
 
 
 def _micro(recipe: Recipe, model: Model, flags: Flags, ask: Ask) -> int:
-    """As many rows as fit the card, in powers of two, the batch at most."""
+    """As many rows as fit the card, in powers of two, a card's share of the batch at most."""
     card = card_bytes(ask.place.card) if ask.place.card else math.inf
     setup = setup_of(recipe, model.shape, Lengths(flags.seq, flags.seq, flags.seq), ask.place)
     best = 1
     for rows in (1, 2, 4, 8):
-        if rows > flags.batch or card == math.inf:
+        if rows * ask.place.spread.devices > flags.batch or card == math.inf:
             break
         if fits(estimate_memory(model.shape, replace(setup, micro_batch=rows, packed=rows > 1)), card):
             best = rows

@@ -10,8 +10,9 @@ from doneness.plan.card import Choice, choices, evidence
 from doneness.plan.fit import Largest, card_bytes, fits, largest
 from doneness.plan.folk import Folk, folk_formulas
 from doneness.plan.relief import Relief, reliefs
-from doneness.plan.scaling import LINKS, PEAKS, Machine, SpeedUp, Work, speed_up
+from doneness.plan.scaling import LINKS, PEAKS, Machine, SpeedUp, speed_up
 from doneness.workflows.plan import Planned
+from doneness.workflows.plan_work import work_of
 
 _BITS = 2.0
 _CARDS = (1, 2, 4, 8, 16)
@@ -49,13 +50,12 @@ class More:
     cost: tuple[float, ...] = ()
 
 
-def more_of(planned: Planned, price: float = 0.0, link: str = "nvlink") -> More:
+def more_of(planned: Planned, price: float = 0.0) -> More:
     """Everything that follows from a plan.
 
     Args:
         planned: the plan.
         price: of one card's hour.
-        link: between cards of a machine, by its name in `scaling.LINKS`.
     """
     model, setup, memory, lengths = planned.model, planned.setup, planned.memory, planned.lengths
     hours = tuple(part / 3600 for part in (planned.duration or ()))
@@ -75,14 +75,14 @@ def more_of(planned: Planned, price: float = 0.0, link: str = "nvlink") -> More:
         choices=choices(setup) if card is not None else (),
         order=evidence() if card is not None else (),
         folk=folk_formulas(model.shape, setup, memory),
-        speedups=_speedups(planned, link),
+        speedups=_speedups(planned),
         context=context,
         hours=hours,
         cost=cost,
     )
 
 
-def _speedups(planned: Planned, link: str) -> tuple[SpeedUp, ...]:
+def _speedups(planned: Planned) -> tuple[SpeedUp, ...]:
     model, setup, budget = planned.model, planned.setup, planned.budget
     card = planned.place.card.strip().lower()
     if (
@@ -93,18 +93,9 @@ def _speedups(planned: Planned, link: str) -> tuple[SpeedUp, ...]:
         or (card not in PEAKS and planned.rate is None)
     ):
         return ()
-    optimizer = planned.recipe.optimizer
-    tokens = budget.tokens / budget.rows * optimizer.batch_size / (1 - budget.padding_share)
-    seconds = tokens / planned.rate.mid if planned.rate else 0.0
-    trained = planned.memory.trainable
-    parts = setup.spread.kind in ("fsdp", "zero3")
-    work = Work(
-        active=float(model.shape.active_parameters), trained=float(trained), held=float(model.shape.parameters),
-        tokens=tokens, method=setup.method, checkpointing=setup.checkpointing, parts=parts,
-        micro_batches=max(1, optimizer.batch_size // max(1, optimizer.micro_batch)),
-        variation=planned.lengths.variation if planned.lengths else 0.0, seconds=seconds,
-    )  # fmt: skip
-    machine = Machine(peak=PEAKS.get(card, 312e12), within=LINKS[link])
+    variation = planned.lengths.variation if planned.lengths else 0.0
+    work = work_of(planned.recipe, budget, (model, setup, planned.memory), variation, planned.rate)
+    machine = Machine(peak=PEAKS.get(card, 312e12), within=LINKS[planned.place.link])
     return tuple(speed_up(work, machine, n, budget.steps) for n in _CARDS)
 
 
@@ -115,15 +106,19 @@ def _tables(planned: Planned) -> list[Message]:
         return []
     told = epochs.evidence["folk_tables"]
     names = {"unsloth": "Unsloth", "first": "first table by size", "second": "second table by size"}
-    said = {key: told.get(name, "–") for key, name in names.items()}
-    return [say("plan.context.tables", rows=planned.budget.rows, span=epochs.message.args["span"], **said)]
+    parts = [say(f"plan.context.table_{key}", epochs=told[name]) for key, name in names.items() if name in told]
+    said = parts[0]
+    for part in parts[1:]:
+        said = say("plan.context.and_table", one=said, other=part)
+    return [say("plan.context.tables", rows=planned.budget.rows, span=epochs.message.args["span"], told=said)]
 
 
 def _context(planned: Planned) -> tuple[Message, ...]:
     """Token budgets that others found enough, for the run's own to be held against."""
     found = planned.budget
     each = found.total_target_tokens / max(found.steps, 1)
-    lines = [say("plan.context.steps", steps=found.steps, least=_LEAST, well=_TRAINED_WELL,
+    key = "steps" if planned.told == "counted" else "steps_most"
+    lines = [say(f"plan.context.{key}", steps=found.steps, least=_LEAST, well=_TRAINED_WELL,
                  millions=_TRAINED_WELL * each / 1e6, have=found.total_target_tokens / 1e6)]  # fmt: skip
     lines += _tables(planned)
     if planned.memory is not None and planned.setup is not None and planned.setup.method != "full":

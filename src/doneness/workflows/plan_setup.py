@@ -51,10 +51,14 @@ class Lengths:
 
 @dataclass(frozen=True)
 class Place:
-    """Where it is to run: a card by name or size ("" for this machine), how many, and how the run lies on them."""
+    """Where it is to run: a card by name or size ("" for this machine), how many, and how the run lies on them.
+
+    `link` is what connects those of a machine, by its name in `scaling.LINKS`.
+    """
 
     card: str = ""
     spread: Spread = field(default_factory=Spread)
+    link: str = "nvlink"
 
 
 def model_of(recipe: Recipe) -> Model | None:
@@ -111,7 +115,8 @@ def setup_of(recipe: Recipe, shape: ModelShape, rows: Lengths, place: Place = Pl
     if dtype == "auto":
         dtype = "bfloat16" if place.card else pick_dtype(dtype, device)
     optimizer = recipe.optimizer
-    micro = max(optimizer.micro_batch, 1)
+    # The rows of a step are shared by all cards.
+    micro = max(min(optimizer.micro_batch, optimizer.batch_size // place.spread.devices), 1)
     packed = recipe.data.packing and recipe.run.stage in ("sft", "pretrain") and micro > 1
     return Setup(
         method=method_of(recipe),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doneness.config import Recipe
 from doneness.core import Message, say
+from doneness.data.files import ending
 from doneness.workflows.rows import encode_recipe_rows, encoding_lines, read_recipe_rows
 from doneness.workflows.scratch import tokenizer_of
 from doneness.workflows.stage_rows import encode_stage_rows, read_stage_rows, stage_lines
@@ -83,8 +85,16 @@ def preview_recipe(recipe: Recipe, count: int = ROWS) -> Preview:
         told = stage_lines(staged, encoded, recipe)
     if told:
         lines += [say("workflows.preview.of", rows=len(encoded.train.rows)), *told]
-    shown = [_shown(tokenizer, side, row) for each in encoded.train.rows[:count] for side, row in _sides(each)]
+    rows = encoded.train.rows[:count]
+    shown = [_shown(tokenizer, side, row) for each in rows for side, row in _sides(each)]
+    if ending(Path(recipe.data.train)) in (".csv", ".tsv"):
+        shown = [replace(each, id=_counted(each.id)) for each in shown]
     return Preview(tuple(shown), tuple(lines))
+
+
+def _counted(name: str) -> str:
+    """A row of a table by its number: its line counts the one that names the columns, too."""
+    return str(int(name) - 1) if name.isdecimal() and int(name) > 1 else name
 
 
 def _first(recipe: Recipe, count: int) -> Recipe:

@@ -41,7 +41,7 @@ from doneness.review import (
     settled,
 )
 from doneness.runs.atomic import write_text
-from doneness.runs.probes import answers_path, load_answers, load_table
+from doneness.runs.probes import ProbeTable, answers_path, load_answers, load_table
 
 
 @dataclass(frozen=True)
@@ -255,20 +255,28 @@ def deck_of(run: Path) -> Deck:
         DonenessError: it was not probed, or fewer than two checkpoints were.
         UnreadableError: what is there is damaged.
     """
-    table = load_table(run)
+    place = run / "probes" / "table.json"
+    mark = place.stat().st_mtime_ns if place.is_file() else 0
+    table = _table(run.resolve(), mark)
     if table is None:
         raise DonenessError(tr("review.no_answers", path=str(run)))
     marks = tuple(path.stat().st_mtime_ns for s in table.steps if (path := answers_path(run, s)).is_file())
-    deck = _dealt(run.resolve(), marks, (run / "probes" / "table.json").stat().st_mtime_ns)
+    deck = _dealt(run.resolve(), marks, mark)
     if len(deck.steps) < 2 or not deck.questions:
         raise DonenessError(tr("review.few_answers", path=str(run)))
     return deck
 
 
 @lru_cache(maxsize=8)
+def _table(run: Path, mark: int) -> ProbeTable | None:
+    """The mark is that of the file, which is read anew when it changes."""
+    return load_table(run)
+
+
+@lru_cache(maxsize=8)
 def _dealt(run: Path, marks: tuple[int, ...], table_mark: int) -> Deck:
     """The marks are those of the files: answers that were asked for anew are read anew."""
-    table = load_table(run)
+    table = _table(run, table_mark)
     found = {step: known[1] for step in (table.steps if table else ()) if (known := load_answers(run, step))}
     return deal(table.questions if table else (), found)
 

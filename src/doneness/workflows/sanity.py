@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 SUFFIX, RESULT = "-sanity", "sanity.json"
 MOST, LEAST = 1000, 16  # rows
+_AT_CHANCE = 0.5  # nats a token below chance that a model without training may seem to know
 _JUDGED = 256  # of them, at every evaluation
 _SAID = 4  # answers generated freely
 
@@ -92,9 +94,17 @@ class Sane:
         if not self.causes:
             # What is only not done yet needs no cause.
             waiting = self.outcome is not None and self.outcome.word in ("learnt", "closing")
-            return None if waiting else say("sanity.outcome.no_cause")
+            return None if waiting else self._base_at_chance or say("sanity.outcome.no_cause")
         first = self.causes[0]
         return say(f"sanity.outcome.{'data' if self.learns else 'cause'}", code=first.code, summary=first.message)
+
+    @property
+    def _base_at_chance(self) -> Message | None:
+        """Adapters bend what a model knows: on random weights there is nothing to bend."""
+        if self.measured is None or self.measured.setting.method == "full":
+            return None
+        base, chance = self.measured.levels.base, math.log(max(self.measured.tokens.vocabulary, 2))
+        return say("sanity.outcome.untrained", base=base, chance=chance) if base >= chance - _AT_CHANCE else None
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON form."""

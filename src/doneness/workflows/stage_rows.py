@@ -171,8 +171,8 @@ def _said(stage: str, split: HeldOut, rows: int) -> Message:
     near = split.near_train + split.near_eval
     key = {"pretrain": "texts", "grpo": "questions"}.get(stage, "pairs")
     numbers = {"rows": len(split.eval), "all": rows, "groups": split.groups, "seed": split.seed, "near": near}
-    # Of a share near a half; 1.96 standard errors.
-    return say(f"workflows.held_out.{key}", **numbers, points=0.98 / split.groups**0.5)
+    # Points of a share near a half; 1.96 standard errors.
+    return say(f"workflows.held_out.{key}", **numbers, points=98.0 / split.groups**0.5)
 
 
 def _sided(kind: _Kind, whole: Kept[Any], side: Sequence[Row]) -> Kept[Any]:

@@ -15,6 +15,7 @@ from doneness.core import DonenessError, Message, tr
 from doneness.runs import Claim, Run, read, read_records
 from doneness.runs.atomic import write_text
 from doneness.runs.claim import FILE as LOCK
+from doneness.runs.control import FILE as CONTROL
 from doneness.runs.journal import FILE
 from doneness.stopping import StopRule
 from doneness.stopping.rules import BehaviourRule
@@ -281,7 +282,7 @@ def refuse_foreign_folder(folder: Path, recipe: str) -> None:
     """A folder with somebody else's files, a recipe written by hand among them, is no place for a run."""
     if not folder.is_dir() or (folder / FILE).is_file():
         return
-    ours = {"control.jsonl", LOCK, TEACHER}
+    ours = {CONTROL, LOCK, TEACHER}
     if (folder / RECIPE).is_file() and (folder / RECIPE).read_bytes() == recipe.encode():
         ours.add(RECIPE)
     strangers = sorted(f.name for f in folder.iterdir() if f.name not in ours and not f.name.startswith("."))

@@ -16,6 +16,8 @@ from doneness.core import Finding
 
 _WARN, _FAIL = 0.005, 0.1
 _CUSTOM = 0.8  # of the longer answers end in punctuation: then one that does not was cut
+# Single sentences may do without: only where nearly all of them have their full stop does its absence tell.
+_CUSTOM_ALONE, _LEAST_ALONE = 0.95, 50
 _LEAST = 8  # words, or twice as many characters of CJK text: shorter answers need no full stop
 _END = frozenset(".!?。！？…\"'”’）)】]}》」』>*`~|%;；:：")
 _OPEN = frozenset(",，、-–—([{（【《“‘&")
@@ -77,10 +79,13 @@ class CutAnswers(Tally):
     def begin(self) -> None:
         """No answer so far."""
         self.unended = Flags()
+        self.bare = Flags()
         self.longer = 0
+        self.alone = 0  # single sentences that are ended
         self.lengths: Counter[int] = Counter()
         self.examples: list[Any] = []
         self.unended_examples: list[Any] = []
+        self.bare_examples: list[Any] = []
 
     def see(self, entry: Entry) -> None:
         """Judge the end of one answer."""
@@ -88,10 +93,15 @@ class CutAnswers(Tally):
         how = ending(entry.answer)
         if how == "short":
             return
+        example = {"train_row": entry.row.line, "ends": excerpt(entry.answer[-100:])}
+        if how == "bare":
+            self.bare.add(entry)
+            note(self.bare_examples, example)
+            return
         self.longer += 1
         if how == "ended":
+            self.alone += _alone(entry.answer.rstrip())
             return
-        example = {"train_row": entry.row.line, "ends": excerpt(entry.answer[-100:])}
         if how == "open":
             self.flags.add(entry)
             note(self.examples, example)
@@ -106,8 +116,9 @@ def cut_answers(subject: Subject) -> Finding:
     """Find answers that were cut off.
 
     *What it finds*: answers that end in a comma, an opening bracket, a word that needs another after it ("and",
-    "的"), or inside a code block; and, where four in five of the longer answers end in punctuation, those of several
-    sentences that do not. Answers of under eight words are left alone.
+    "的"), or inside a code block; where four in five of the longer answers end in punctuation, those of several
+    sentences that do not; and, where 95 % of fifty or more single sentences in Latin letters have their full stop,
+    those that have none. Answers of under eight words are left alone.
 
     *How*: the last characters. Where a tenth or more of the cut answers have one and the same length, that length is
     named: it is the limit at which they were generated.
@@ -119,27 +130,31 @@ def cut_answers(subject: Subject) -> Finding:
     if seen.n < params.min_rows:
         return too_few("AU15", seen.n, params.min_rows)
     custom = seen.longer > 0 and 1 - (len(seen.unended) + len(seen.flags)) / seen.longer >= _CUSTOM
-    cut = sorted([*seen.flags.train, *(seen.unended.train if custom else ())])
-    subject.flag("AU15", cut)
-    share = len(cut) / seen.n
+    singles = seen.alone + len(seen.bare)
+    strict = custom and seen.alone >= _LEAST_ALONE and seen.alone >= _CUSTOM_ALONE * singles
+    cut = sorted([*seen.flags.train, *(seen.unended.train if custom else ()), *(seen.bare.train if strict else ())])
+    subject.flag("AU15", cut, sure=seen.flags.train)
+    share, opened = len(cut) / seen.n, len(seen.flags.train)
     length, times = seen.lengths.most_common(1)[0] if seen.lengths else (0, 0)
     capped = times if times >= max(5, 0.1 * len(cut)) else 0
     return finding(
         "AU15",
         grade(share, _WARN, _FAIL),
-        {"count": len(cut), "open": len(seen.flags.train), "n": seen.n, "share": share},
+        {"count": len(cut), "open": opened, "bare": len(cut) - opened, "n": seen.n, "share": share},
         value=share,
         n=seen.n,
         threshold=_WARN,
         rows=subject.train.lines(cut[:1000]),
-        examples=[*seen.examples, *(seen.unended_examples if custom else ())][:EXAMPLES],
+        examples=[*seen.examples, *(seen.unended_examples if custom else ()), *(seen.bare_examples if strict else ())][
+            :EXAMPLES
+        ],
         same_length={"chars": length, "answers": capped} if capped else None,
-        without_punctuation=len(seen.unended),
+        without_punctuation=len(seen.unended) + (len(seen.bare) if strict else 0),
     )
 
 
 def ending(answer: str) -> str:
-    """How an answer ends: "ended", "open", "unended", or "short" where nothing can be said."""
+    """How an answer ends: "ended", "open", "unended" ("bare" if one sentence), or "short": nothing can be said."""
     text = answer.rstrip()
     if not text:
         return "short"
@@ -164,7 +179,14 @@ def ending(answer: str) -> str:
     if _LISTED.search(line) or not last.isalnum():
         return "ended"
     # One sentence without its full stop may be how they are written; one of several was cut.
-    return "unended" if _SENTENCE.search(text) is not None else "short"
+    if _SENTENCE.search(text) is not None:
+        return "unended"
+    return "bare" if text.isascii() and "\n" not in text else "short"
+
+
+def _alone(text: str) -> bool:
+    """Whether a text that is ended is one sentence in Latin letters with its full stop."""
+    return text[-1] in ".!?" and text.isascii() and "\n" not in text and _SENTENCE.search(text) is None
 
 
 def _longer(text: str) -> bool:

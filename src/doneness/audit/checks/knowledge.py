@@ -69,7 +69,9 @@ def sort(row: Known) -> str:
 
 
 def _needs_model(subject: Subject) -> Message | None:
-    return None if subject.known else say("audit.no_model")
+    if subject.known:
+        return None
+    return say("audit.no_scores" if subject.fitted else "audit.no_model")
 
 
 CHECK = DataCheck("AU19", knowledge, missing=_needs_model, stages=ANSWERED)

@@ -19,6 +19,7 @@ from doneness.data import normalise
 from doneness.data.sketch import Sketcher
 from doneness.data.text import tokens
 
+_EIGHT = b"\1" * 8
 _RUN = 8  # words; characters of CJK text count as words, twice as many of them make a run
 _RUN_CJK = 13
 _ENOUGH = 0.5  # of a probe's runs in one row
@@ -58,8 +59,7 @@ class Overlap(Tally):
         normal = f"{entry.question} {entry.normal_answer}"
         parts = [*entry.asked, *entry.words] if normal.isascii() else tokens(normal)
         # Where no eight words in a row are words of the probes, no run of theirs can stand.
-        known = self.vocabulary
-        if "11111111" not in "".join(["1" if part in known else "0" for part in parts]):
+        if _EIGHT not in bytes(map(self.vocabulary.__contains__, parts)):
             return
         found = self._coded(parts, normal.isascii())
         if not found.size:

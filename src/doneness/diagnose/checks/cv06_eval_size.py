@@ -45,7 +45,8 @@ def _judge(case: Case) -> Finding:
     evidence = {"rows_needed": needed, "se": effect.se if math.isfinite(effect.se) else None}
     numbers = {
         "n": effect.n,
-        "smallest": smallest / level,
+        # Identical losses detect anything; a share below what is shown would read as nothing at all.
+        "smallest": max(smallest / level, 1e-4),
         "wanted": params.asked(case.level),
         "needed": _round(needed),
     }

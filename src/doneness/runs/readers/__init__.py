@@ -87,6 +87,16 @@ def read(path: str | Path, mapping: Mapping[str, str] | None = None) -> list[Run
     return found
 
 
+def read_beneath(file: Path) -> list[Run]:
+    """The runs of a file as `read` meets it in a tree: none where it is no log.
+
+    Raises:
+        UnreadableError: it was meant to be a log, by its name or its columns.
+    """
+    files.refuse_special(file)
+    return _in_tree(file, None) or []
+
+
 def _as_log(place: Path) -> list[Run] | None:
     for detect, read_format in _READERS:
         found = detect(place)

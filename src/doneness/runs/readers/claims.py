@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from doneness.runs import examples, journal, probes
+from doneness.runs import control, examples, journal, probes
 from doneness.runs.readers import checkpoints, llamafactory, mlflow, tensorboard, trainer_state, wandb
 from doneness.runs.readers import journal as journals
 from doneness.runs.run import Run
@@ -13,7 +13,7 @@ from doneness.runs.run import Run
 Claim = Callable[[Path], bool]
 
 _STATES = frozenset([trainer_state.FILE, llamafactory.FILE])
-_OURS = frozenset([journal.FILE, "control.jsonl", examples.FOLDER, probes.FOLDER])
+_OURS = frozenset([journal.FILE, control.FILE, control.KEPT, examples.FOLDER, probes.FOLDER])
 _RESULTS = "_results.json"  # all_results.json and the like sum the run up
 
 

@@ -154,13 +154,23 @@ def _places(
             continue
         below = []
         for place in inside:
-            if place.name.startswith(".") or place.name in _CLOSED_FOLDERS or (owner and owner.claims(place)):
+            if closed(place.name) or (owner and owner.claims(place)):
                 continue
             if place.is_dir():
                 below.append((place, above))
-            elif place.suffix.lower() not in _OTHER and place.name not in _NO_LOGS and place.is_file():
+            elif may_be_log(place.name) and place.is_file():
                 yield place, above
         waiting.extend(reversed(below))
+
+
+def may_be_log(name: str) -> bool:
+    """Whether a file of that name is worth opening."""
+    return os.path.splitext(name)[1].lower() not in _OTHER and name not in _NO_LOGS  # noqa: PTH122
+
+
+def closed(name: str) -> bool:
+    """Whether a folder of that name is not looked into."""
+    return name.startswith(".") or name in _CLOSED_FOLDERS
 
 
 def _owner(owner_of: Callable[[Path], Owner | None], folder: Path, found: _Found) -> Owner | None:

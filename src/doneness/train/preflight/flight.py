@@ -10,13 +10,13 @@ from typing import Any
 from doneness.config import Recipe
 from doneness.core import Message, RecipeError, launched, say, tr
 from doneness.models import LoadedModel
+from doneness.train.freed import give_back
 from doneness.train.packing import lies_end_to_end
 from doneness.train.preflight.answers import look_at_answers
 from doneness.train.preflight.disk import look_at_the_disk
 from doneness.train.preflight.found import Found
 from doneness.train.preflight.gradients import look_at_trained
 from doneness.train.preflight.losses import look_at_losses
-from doneness.train.preflight.memory import give_back
 from doneness.train.preflight.rows import look_at_rows
 from doneness.train.preflight.step import look_at_a_step
 from doneness.train.preflight.untouched import untouched
@@ -46,7 +46,7 @@ def preflight(recipe: Recipe, rows: Any, loaded: LoadedModel, told: Callable[[Me
         else:
             with untouched(model):
                 _try(recipe, rows, loaded, found)
-            give_back()
+            give_back(collect=True)
     for doubt in found.doubts:
         told(doubt)
     if found.faults:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import gc
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,17 +38,6 @@ def peak_of(device: Any) -> Iterator[Peak]:
     known = _reset()
     yield peak
     peak.used = _high_water() if known else None
-
-
-def give_back() -> None:
-    """Hand memory that was freed back to the system: glibc keeps it, in pieces that later work does not fit into.
-
-    On a CPU that was a tenth of what a small model's training takes. Elsewhere it only collects what nobody refers to.
-    """
-    gc.collect()
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):  # another library of C has no such thing
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _reset() -> bool:

@@ -1,0 +1,1 @@
+"""The live pages: runs as they train, answers side by side, comparison, blind review."""
