@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.probe.engines import Planted
 
 from doneness.core import DonenessError
 from doneness.probe.asking import Asking
@@ -17,7 +18,6 @@ from doneness.probe.suite import Probe
 from doneness.probe.table import build_table
 from doneness.probe.vetoes import Guards
 from doneness.workflows.asking import Questions, with_flatness
-from tests.probe.engines import Planted
 
 PROBES = tuple(
     [Probe(f"t{i:02d}", "task", f"Question {i}?", "a reference of seven little words", ()) for i in range(40)]

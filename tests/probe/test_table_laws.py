@@ -19,7 +19,6 @@ from doneness.probe.measure import Measure
 from doneness.probe.scoring import Scored, score
 from doneness.probe.suite import Probe
 from doneness.probe.table import assembled
-from doneness.probe.vetoes import Guards
 from doneness.runs.probes import Answer, Behaviour, Cell, ProbeTable, load_table, save_table
 
 SHARE = Behaviour("shown", "higher", "share", 0.05, True)
