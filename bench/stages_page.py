@@ -15,11 +15,12 @@ _HEAD = {
 
 [中文](stages-table.zh.md)
 
-SmolLM2-135M-Instruct, {steps} steps of four rows, on a CPU. Rows are short questions of MedQuAD; a rejected answer is
-MedQuAD's answer to a question about another disease. The {rows} rows behind each line were seen by no training, and are
-the same before and after: *change* is the paired difference of the held-out loss with its 95 % interval, by document;
-below zero is better. KTO's loss is not one of a row, and is told by its margin; GRPO by the reward. Rows,
-recipes and the teacher are made by the first commands, and each line's own command then trains it:
+SmolLM2-135M-Instruct, {steps} steps of four rows (ORPO with QLoRA 40), on a CPU. Rows are short questions of
+MedQuAD; a rejected answer is MedQuAD's answer to a question about another disease. The {rows} rows behind each
+line were seen by no training, and are the same before and after: *change* is the paired difference of the held-out
+loss with its 95 % interval, by document; below zero is better. KTO's loss is not one of a row, and is told by its
+margin; GRPO by the reward. Rows, recipes and the teacher are made by the first commands, and each line's own
+command then trains it:
 
 ```sh
 python -m bench.stages --data FOLDER --work {work} --write
@@ -34,10 +35,10 @@ python -m bench.stages --data FOLDER --work {work} --write
 
 [English](stages-table.md)
 
-SmolLM2-135M-Instruct，{steps} 步，每步四行，CPU。数据是 MedQuAD 的短问答；被拒的回答是 MedQuAD 对另一种病的
-问题的回答。每一行结果背后的 {rows} 行数据没有参与任何训练，训练前后相同：*变化*是留出损失的配对差及其按文档计算的
-95 % 区间，小于零更好。KTO 的损失不是逐行的，看它的奖励差；GRPO 看奖励。前几条命令写出数据、配方与教师，
-之后每一行的命令各自训练：
+SmolLM2-135M-Instruct，{steps} 步（QLoRA 的 ORPO 为 40 步），每步四行，CPU。数据是 MedQuAD 的短问答；被拒的回答
+是 MedQuAD 对另一种病的问题的回答。每一行结果背后的 {rows} 行数据没有参与任何训练，训练前后相同：*变化*是留出损失
+的配对差及其按文档计算的 95 % 区间，小于零更好。KTO 的损失不是逐行的，看它的奖励差；GRPO 看奖励。前几条命令写出数
+据、配方与教师，之后每一行的命令各自训练：
 
 ```sh
 python -m bench.stages --data FOLDER --work {work} --write

@@ -15,6 +15,7 @@ import os
 import random
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ HOME = Path(__file__).with_name("whole-loop")
 SLIPS = 0.1  # share of votes that are cast against the rule
 NEAR = 0.05  # of ROUGE-L, within which two answers are called alike
 MOST = 400
-RATE = "5e-5"
+RATE = "3e-4"
 NAME = "Rule"
 _ANSWERLESS = ("invented", "unknown")
 
@@ -43,7 +44,7 @@ def main() -> int:
     asked = ["probe", str(run), "--questions", "0", "--max-new-tokens", "40", "--everything"]
     _typed(asked, work)
     told["votes"] = vote(run, load_suite(work / "demo" / "data" / "en" / "probes.jsonl"))
-    train = ["align", str(run), f"optimizer.learning_rate={RATE}"]
+    train = ["align", str(run), f"optimizer.learning_rate={RATE}", "schedule.epochs=2", "probes.max_new_tokens=40"]
     if not (run / "pairs.jsonl").is_file():
         _typed(["pairs", str(run)], work)
     _typed(train, work)
@@ -63,14 +64,13 @@ def main() -> int:
 
 
 def vote(run: Path, probes: tuple[Probe, ...]) -> dict[str, Any]:
-    """Vote by the rule until the ranking is settled; how often each verdict was given."""
-    from doneness.workflows.review import next_pair, record_vote, status
+    """Vote by the rule, as often as is not done yet; how often each verdict was given."""
+    from doneness.workflows.review import export_votes, next_pair, record_vote, status
 
     by_prompt = {probe.prompt: probe for probe in probes}
-    generator = random.Random(17)
-    verdicts = {"1": 0, "2": 0, "tie": 0, "bad": 0}
-    settled_at = None
-    for count in range(MOST):
+    begun = status(run).votes
+    generator = random.Random(17 + begun)
+    for _ in range(begun, MOST):
         shown = next_pair(run, NAME, kind="simulated")
         if shown is None:
             break
@@ -78,10 +78,10 @@ def vote(run: Path, probes: tuple[Probe, ...]) -> dict[str, Any]:
         if generator.random() < SLIPS:
             verdict = generator.choice([v for v in ("1", "2") if v != verdict])
         record_vote(run, shown.token, verdict, reviewer=NAME)
-        verdicts[verdict] += 1
-        if settled_at is None and count % 10 == 9 and status(run).settled.done:
-            settled_at = count + 1
-    return {"verdicts": verdicts, "settled_at": settled_at}
+    file = run / "votes.jsonl"
+    export_votes(run, file)
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return dict(Counter(json.loads(line)["verdict"] for line in lines))
 
 
 def by_rule(probe: Probe, left: str, right: str) -> str:

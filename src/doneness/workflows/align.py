@@ -19,6 +19,7 @@ from doneness.core import DonenessError, Message, language, say, tr
 from doneness.data import read_preferences
 from doneness.data.near_duplicates import near_pairs
 from doneness.runs.atomic import write_text
+from doneness.runs.probes import load_table
 from doneness.workflows.check import Judged
 from doneness.workflows.export import Export, export_run
 from doneness.workflows.pairs import FILE, make_pairs
@@ -170,14 +171,20 @@ def _recipe(
 
 
 def _suite(run: Path, recipe: Recipe, prompts: Sequence[str]) -> tuple[ProbesSection, Message]:
-    """The probe questions that no pair comes from, as a suite of their own, and what to say of them."""
+    """The probe questions that no pair comes from, as a suite of their own, and what to say of them.
+
+    Of a run that was probed they are those that it was asked, however many the recipe names.
+    """
     if not recipe.probes.suite:
         return recipe.probes, say("review.align.no_suite")
     from doneness.probe.opening import open_suite
     from doneness.probe.suite import choose_questions
 
     suite = open_suite(recipe.probes.suite, language())
-    probes = choose_questions(suite.probes, recipe.probes.questions, recipe.run.seed)
+    table = load_table(run)
+    known = {question.id for question in table.questions} if table is not None else set()
+    probes = tuple(probe for probe in suite.probes if probe.id in known)
+    probes = probes or choose_questions(suite.probes, recipe.probes.questions, recipe.run.seed)
     asked = [probe.prompt for probe in probes]
     trained = {i for i, _, _ in near_pairs(asked, list(dict.fromkeys(prompts)))}
     left = [probe for place, probe in enumerate(probes) if place not in trained]
