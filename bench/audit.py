@@ -84,9 +84,9 @@ def ours(planted: audit_faults.Planted) -> dict[str, int]:
 
 
 def invented(clean: audit_faults.Planted) -> dict[str, int]:
-    """Rows named in data without faults, by check; those that judge the whole set are left out."""
-    whole = {"AU05", "AU08", "AU10", "AU11", "AU30"}
-    return {code: len(rows) for code, rows in sorted(_named(clean).items()) if rows and code not in whole}
+    """Rows named in data without faults, by check; those that judge the set, not a row, are left out (WHOLE)."""
+    named = sorted(_named(clean).items())
+    return {code: len(rows) for code, rows in named if rows and code not in audit_faults.WHOLE}
 
 
 def _named(planted: audit_faults.Planted) -> dict[str, set[int]]:

@@ -31,6 +31,9 @@ KINDS: dict[str, tuple[str, ...]] = {
     "broken JSON": ("AU18",),
     "far too long": ("AU09",),
 }
+# Checks whose rows are examples of what is said of the set: many questions of one template, rows that do not answer (a
+# pass may name them), rows held out, one answer under many questions. None of them calls a row faulty.
+WHOLE = ("AU08", "AU10", "AU11", "AU30")
 _GERMAN = (
     "Die Behandlung wird mit dem Arzt abgesprochen und richtet sich nach der Ursache. In der Regel ist eine Besserung "
     "nach einigen Tagen zu erwarten, und die Beschwerden sind nicht auf eine andere Erkrankung zu beziehen."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.audit_faults import KINDS
+from bench.audit_faults import KINDS, WHOLE
 
 
 def page(told: Mapping[str, Any]) -> str:
@@ -46,7 +46,8 @@ def _faults(told: Mapping[str, Any]) -> list[str]:
     clean = {code: sum(counts) for code, counts in told["clean"].items()}
     said = ", ".join(f"{code} {count}" for code, count in clean.items()) or "none"
     rows = told["rows"] * 4 // 5 * seeds
-    lines += ["", f"Rows named in the same {rows:,} training rows without faults, by check: {said}."]
+    lines += ["", f"Rows named in the same {rows:,} training rows without faults, by check: {said}. "
+              f"Not counted: {', '.join(WHOLE)}, which judge the set and call no row faulty."]  # fmt: skip
     for name in theirs:
         lines.append(f"{name} on the clean rows: {others[name]['clean'] or 'nothing'}.")
     return [*lines, ""]

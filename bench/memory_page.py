@@ -51,6 +51,7 @@ def _published(rows: list[dict[str, Any]]) -> list[str]:
         "transformers then did, and with QLoRA what is not quantised in half precision; both were told to the plan. "
         f"Within 10 % or 1 GB: formula {ours[0]} of {len(rows)}, simulation {ours[1]} of {len(taken)} taken.",
         "",
+        "Both columns are their formulas as doneness/plan/folk.py writes them out, not the tools run. "
         "accelerate knows neither method, batch nor sequence; DeepSpeed's estimators count every parameter as trained, "
         "and no activations: their answers are of full fine-tuning on one card, and stand here because they are asked "
         "this question.",

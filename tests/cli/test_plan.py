@@ -28,8 +28,9 @@ def test_the_flags_are_answered(capsys: pytest.CaptureFixture[str]) -> None:
     assert 20 < found["peak_gb"] < 60
     assert found["peak_gb"] == pytest.approx(found["memory"]["total"] / 1e9, abs=1e-3)
     assert found["fits"] is True
-    assert found["budget"]["steps"] == 125_000  # more steps than that many ask for no second pass
-    assert told(capsys, *FLAGS, "--epochs", "3")["budget"]["steps"] == 3 * 125_000
+    assert found["eval_rows"] == 800  # of the two million
+    assert found["budget"]["steps"] == 124_950  # more steps than that many ask for no second pass
+    assert told(capsys, *FLAGS, "--epochs", "3")["budget"]["steps"] == 3 * 124_950
     assert told(capsys, "plan", "--model", "8b", "--rows", "4000")["budget"]["epochs"] == 3
     assert found["largest"]["micro_batch"] > found["setup"]["micro_batch"]
     assert found["memory"]["trainable"] == 41_943_040
@@ -42,7 +43,8 @@ def test_what_does_not_fit_is_told_what_to_change(capsys: pytest.CaptureFixture[
     assert found["fits"] is False
     names = [each["name"] for each in found["change_first"]]
     assert names[0] in ("rows", "eight_bit")
-    assert {"lora", "qlora", "zero3"} <= set(names)
+    assert {"lora", "zero3"} <= set(names)
+    assert "qlora" not in names  # adapters fit
     assert all(each["saved_gb"] > 0 and each["what"] and each["cost"] for each in found["change_first"])
 
 
@@ -59,7 +61,7 @@ def test_more_cards_and_money(capsys: pytest.CaptureFixture[str]) -> None:
     assert 1 < 8 * eight["hours"]["mid"] / mid < 2
     assert [each["devices"] for each in one["scaling"]] == [1, 2, 4, 8, 16]
     assert one["scaling"][0]["speed"] == 1.0
-    assert one["scaling"][3]["steps"] == one["budget"]["steps"] / 8
+    assert one["scaling"][3]["steps"] == -(-one["budget"]["steps"] // 8)
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -92,7 +94,42 @@ def test_written_recipes_run_as_planned(tmp_path: Path, capsys: pytest.CaptureFi
     assert (recipe.method.rank, recipe.method.alpha, recipe.data.max_length) == (8, 16, 2048)
     assert recipe.optimizer.learning_rate < 0.002  # it was warned of
     assert recipe.schedule.kind == "wsd"
+    assert recipe.model.path == "meta-llama/Llama-3.2-3B-Instruct"
     assert main([*flags]) == 2  # it is there already
+
+
+def test_what_a_written_recipe_lacks_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from doneness.config import load_recipe
+
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    flags = ["plan", "--model", "qwen3-8b", "--method", "full", "--gpu", "24GB", "--rows", "2000"]
+    assert main([*flags, "--write", str(first), "stopping.patience=1"]) == 0
+    said = capsys.readouterr().err
+    assert all(word in said for word in ("data.train", "Qwen/Qwen3-8B", "does not fit"))
+    recipe = load_recipe(first)
+    assert (recipe.model.path, recipe.data.hold_out_rows, recipe.stopping.patience) == ("Qwen/Qwen3-8B", 200, 0)
+    assert main(["plan", "--model", "pythia-160m", "--gpu", "24GB", "--write", str(second)]) == 0
+    said = capsys.readouterr().err
+    assert "Set model.path" in said and "hold_out_rows" in said
+
+
+def test_flags_mean_what_they_say(capsys: pytest.CaptureFixture[str]) -> None:
+    base = ["plan", "--model", "3b", "--gpu", "RTX 4090", "--rows", "600"]
+    found = told(capsys, *base, "--batch", "10", "--eval-rows", "100", "--tokens", "400")
+    assert (found["budget"]["batch_size"], found["budget"]["rows"], found["eval_rows"]) == (10, 500, 100)
+    assert found["budget"]["batch_size"] % found["setup"]["micro_batch"] == 0
+    assert found["hours"] is not None  # as of a 4090
+    chosen = {goal: told(capsys, *base, "--goal", goal)["budget"]["epochs"] for goal in ("facts", "chat", "reasoning")}
+    assert chosen == {"facts": 2, "chat": 3, "reasoning": 5}
+    bare = told(capsys, "plan", "--model", "8b", "--rows", "4000", "--gpu", "80GB")["hours"]
+    named = [
+        told(capsys, "plan", "--model", "8b", "--rows", "4000", "--gpu", card)["hours"] for card in ("a100", "h100")
+    ]
+    assert (bare["low"], bare["high"]) == pytest.approx((named[1]["low"], named[0]["high"]))
+    # A mean says nothing of the longest: no cut is advised by it.
+    tight = told(capsys, "plan", "--model", "8b", "--gpu", "12GB", "--rows", "600", "--tokens", "400")
+    assert tight["fits"] is False
+    assert "shorter" not in [each["name"] for each in tight["change_first"]]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +138,11 @@ def test_written_recipes_run_as_planned(tmp_path: Path, capsys: pytest.CaptureFi
         [], ["--model", "nothing-of-the-kind"], ["--model", "8b", "--gpu", "huge"], ["--model", "8b", "--seq", "2"],
         ["--model", "8b", "--rank", "0"], ["--model", "8b", "--measure"], ["--model", "8b", "--gpus", "0"],
         ["recipe.toml", "--model", "8b"], ["--model", "8b", "--simulate", "run.stage=grpo"],
-        ["--model", "8b", "--method", "guess"],
+        ["--model", "8b", "--method", "guess"], ["--model", "8b", "--gpu", "rtx9999"], ["rows.jsonl", "--model", "8b"],
+        ["--model", "8b", "--rows", "1000", "--tokens", "-5"], ["--model", "8b", "--price", "nan"],
+        ["--model", "8b", "--price", "inf"], ["--model", "8b", "--epochs", "nan"], ["--model", "8b", "--epochs", "-1"],
+        ["--model", "8b", "--batch", "16", "--micro", "32"], ["--model", "8b", "--micro", "-1"],
+        ["--model", "8b", "--rows", "50", "--eval-rows", "50"], ["--model", "8b", "--eval-rows", "50"],
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("lang", ["en", "zh"])

@@ -9,26 +9,62 @@ import pytest
 from doneness.core import DataError
 from doneness.plan import Setup, estimate_memory
 from doneness.plan.card import choices
-from doneness.plan.fit import card_bytes, fits, largest
+from doneness.plan.cards import card_bytes, card_name, cards_of, usable_bytes
+from doneness.plan.fit import fits, largest
 from doneness.plan.folk import accelerate_estimate, deepspeed_estimate, folk_formulas
 from doneness.plan.relief import reliefs
 from doneness.plan.shapes import named_shape
+from doneness.plan.speed import reckoned_rate
 
 SHAPE = named_shape("8b")[1]
 LORA = Setup("lora", 1, 1024)
 
 
 @pytest.mark.parametrize(
-    ("asked", "gib"), [("80GB", 80), ("24", 24), ("h100", 80), ("RTX 4090", 24), ("A100-40GB", 40)]
+    ("asked", "gib"),
+    [
+        ("80GB", 80),
+        ("24", 24),
+        ("h100", 80),
+        ("RTX 4090", 24),
+        ("A100-40GB", 40),
+        ("NVIDIA GeForce RTX 3090", 24),
+        ("NVIDIA A100-SXM4-80GB", 80),
+        ("NVIDIA H100 80GB HBM3", 80),
+        ("Tesla T4", 16),
+    ],
 )
 def test_cards(asked: str, gib: int) -> None:
     assert card_bytes(asked) == gib * 2**30
 
 
-@pytest.mark.parametrize("asked", ["", "big", "-4GB", "0"])
+@pytest.mark.parametrize("asked", ["", "big", "-4GB", "0", "rtx9999", "9999", "24TB", "a101", "big 24GB"])
 def test_no_cards(asked: str) -> None:
     with pytest.raises(DataError, match="h100"):
         card_bytes(asked)
+
+
+def test_a_card_by_its_name_and_by_its_size() -> None:
+    assert card_name("RTX 4090") == card_name("4090") == "4090"
+    assert (card_name("A100-40GB"), card_name("80GB")) == ("a100", "")
+    assert cards_of("80GB")[0] in ("a100", "a800") and cards_of("80GB")[-1] in ("h100", "h800")
+    assert cards_of("RTX 4090") == ("4090",)
+    assert cards_of("70GB") == ()
+    one, some = reckoned_rate(SHAPE, LORA, "RTX 4090"), reckoned_rate(SHAPE, LORA, "80GB")
+    assert one == reckoned_rate(SHAPE, LORA, "4090")
+    slow, fast = reckoned_rate(SHAPE, LORA, "a100"), reckoned_rate(SHAPE, LORA, "h100")
+    assert one and some and slow and fast
+    assert (some.low, some.high) == (slow.low, fast.high)
+    assert slow.mid < some.mid < fast.mid
+    assert reckoned_rate(SHAPE, LORA, "70GB") is None
+
+
+def test_a_process_gets_less_than_is_sold() -> None:
+    """An L4 shows 22.0 of its 24; others keep a fiftieth."""
+    assert usable_bytes("l4") == 22.0 * 2**30
+    assert usable_bytes("24GB") == pytest.approx(0.98 * 24 * 2**30)
+    for asked in ("80GB", "a100", "A100-40GB", "t4", "l40s"):
+        assert 0.9 * card_bytes(asked) < usable_bytes(asked) < card_bytes(asked)
 
 
 def test_the_largest_fits_and_one_more_does_not() -> None:
@@ -48,7 +84,7 @@ def test_what_to_change_first() -> None:
     heavy = Setup("full", 8, 4096, checkpointing=False, loss="whole", attention="eager", dtype="amp")
     found = reliefs(SHAPE, heavy, length95=1500)
     names = [each.name for each in found]
-    assert names[:5] == ["tiled", "fused", "shorter", "rows", "checkpointing"]
+    assert names[:7] == ["tiled", "fused", "rows", "checkpointing", "eight_bit", "half", "shorter"]
     assert {"half", "eight_bit", "lora", "qlora", "zero2", "zero3"} <= set(names)
     peaks = [each.together.total for each in found if each.name not in ("zero2", "zero3", "offload")]
     # Ways to share keep the method that they are taken for.
@@ -63,6 +99,17 @@ def test_what_to_change_first() -> None:
         for lang in ("en", "zh"):
             assert "plan." not in each.what.text(lang) + each.cost.text(lang)
     assert "shorter" not in [each.name for each in reliefs(SHAPE, LORA, length95=1024)]
+
+
+def test_the_list_ends_where_the_step_fits() -> None:
+    """What loses nothing is enough: nothing is said of the rows, the method, or further cards."""
+    eight = Setup("lora", 8, 2048)
+    one = estimate_memory(SHAPE, replace(eight, micro_batch=1, accumulates=True))
+    assert [each.name for each in reliefs(SHAPE, eight, 400, one.high)] == ["rows"]
+    # Where only another method fits, ways to keep the method are named beside it, and no further method.
+    full = Setup("full", 8, 2048)
+    found = [each.name for each in reliefs(SHAPE, full, 0, card_bytes("48GB"))]
+    assert "lora" in found and "qlora" not in found and "zero3" in found
 
 
 def test_methods_of_a_card_grow_in_order() -> None:

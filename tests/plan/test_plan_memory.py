@@ -105,7 +105,8 @@ def test_what_makes_it_larger() -> None:
     assert total(method="full") > total() > total(method="qlora") > total(method="qlora", double_quant=True)
     assert total(loss="copied") > total(loss="whole") > total() > 0.999 * total(target_share=0.1)
     on_cpu = {"device": "cpu", "dtype": "fp32", "loss": "targets", "seq": 64, "checkpointing": True}
-    assert total(**on_cpu, target_share=0.1) < total(**on_cpu)
+    # In blocks of tokens the loss takes the same however many carry it, and less than in one piece.
+    assert total(**on_cpu, target_share=0.1) <= total(**on_cpu) < total(**{**on_cpu, "loss": "whole"})
     assert total(attention="eager") > total()
     assert total(stage="dpo") > total()
     items = estimate_memory(shape, Setup("lora", 2, 1024)).items

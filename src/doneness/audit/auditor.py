@@ -11,7 +11,7 @@ import numpy as np
 
 from doneness.audit.check import DataCheck
 from doneness.audit.columns import digest, mixed
-from doneness.audit.entry import TRAIN, Entry
+from doneness.audit.entry import EVAL, TRAIN, Entry, named
 from doneness.audit.illustrate import illustrated
 from doneness.audit.near import sketched
 from doneness.audit.params import AuditParams
@@ -83,23 +83,26 @@ class Auditor:
         if streamed.separator:
             side.separated += 1
             if len(side.separators) < _NAMED:
-                side.separators.append(streamed.line)
+                side.separators.append(named(side.file(streamed.source), streamed.line))
         _shape(side, streamed)
         if streamed.row is None:
             side.blank += streamed.blank
             reason = _reason(streamed.problem)
             side.missed[reason if len(side.missed) < _MOST_SHAPES else "…"] += 1
             if len(side.missed_at) < _NAMED:
-                side.missed_at.append([streamed.line, reason, streamed.blank])
+                side.missed_at.append(
+                    [streamed.line, reason, streamed.blank, named(side.file(streamed.source), streamed.line)]
+                )
             return
-        entry = Entry(name, side.count, streamed.row, streamed.rejected, streamed.source)
+        file = side.file(streamed.source)
+        entry = Entry(name, side.count, streamed.row, streamed.rejected, streamed.source, file)
         self._remember(side, entry)
         for tally in self._on_train if name == TRAIN else self._on_eval:
             try:
                 tally.see(entry)
             except Exception as error:
                 # One check that cannot take a row must not end the others; it is told as crashed.
-                text = f"row {entry.row.line}: {type(error).__name__}: {error}"
+                text = f"row {entry.at}: {type(error).__name__}: {error}"
                 self.subject.tallies[type(tally)] = text  # type: ignore[assignment]
                 self._sort()
         side.count += 1
@@ -165,7 +168,16 @@ class Auditor:
             self.subject.near.progress = step
             step(0, 0)
             found += run_checks((self._for_stage(check),), self.subject)
-        return illustrated(found, fetch)
+        return illustrated(map(self._placed, found), fetch)
+
+    def _placed(self, finding: Finding) -> Finding:
+        """The finding with the training rows it speaks of, where its row numbers alone do not say which these are."""
+        several = len(self.subject.train.sources) > 1
+        places = self.subject.flagged.get(finding.code, ())
+        if not len(places) or not (several or finding.evidence.get("rows_of") == EVAL):
+            return finding
+        rows = self.subject.train.named(places[:_NAMED])
+        return replace(finding, evidence={**finding.evidence, "train_rows": rows})
 
     def _for_stage(self, check: DataCheck) -> DataCheck:
         stage = self._params.stage

@@ -12,6 +12,11 @@ TRAIN, EVAL = "train", "eval"
 T = TypeVar("T")
 
 
+def named(file: str, line: int) -> int | str:
+    """A row's line; where there are several files or data sets, their name before it."""
+    return f"{file}:{line}" if file else line
+
+
 class once(Generic[T]):  # used as a decorator
     """A property that is computed when first asked for; that of `functools` takes a lock each time (until 3.12)."""
 
@@ -41,13 +46,16 @@ class Entry:
         place: among the rows of its side that can be used, from 0.
         row: the row.
         rejected: the worse answer of a pair; None elsewhere.
-        source: which file or data set of several, from 0.
+        source: which file or data set of several, from 0; `file` its name, where there are several.
         context: everything said before the answer, the system turn apart; empty for a text.
         answer: what carries loss.
     """
 
-    def __init__(self, side: str, place: int, row: Row, rejected: str | None = None, source: int = 0) -> None:
+    def __init__(
+        self, side: str, place: int, row: Row, rejected: str | None = None, source: int = 0, file: str = ""
+    ) -> None:
         self.side, self.place, self.row, self.rejected, self.source = side, place, row, rejected, source
+        self.file = file
         turns = row.turns
         self.answer = turns[-1].content
         if len(turns) == 2 and turns[0].role == "user":
@@ -59,6 +67,11 @@ class Entry:
     def train(self) -> bool:
         """Whether it is trained on."""
         return self.side == TRAIN
+
+    @property
+    def at(self) -> int | str:
+        """What a person finds the row by, see `named`."""
+        return named(self.file, self.row.line)
 
     @once
     def question(self) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doneness.audit.columns import Columns
+from doneness.audit.entry import named
 from doneness.audit.near import Near
 from doneness.audit.params import AuditParams
 from doneness.audit.tally import Tally
@@ -111,7 +112,8 @@ class Side:
         path: where they were read from.
         sources: names of the files or data sets.
         count: rows that can be used.
-        missed: rows that cannot, by reason; `missed_at` names the first of them.
+        missed: rows that cannot, by reason; `missed_at` names the first of them: line, reason, whether for want of a
+            question or an answer, and what people find it by.
         columns: numbers of each row; `turns` the same for the last questions of conversations.
         shapes: keys of the rows of each source, in order of appearance: [source, keys, first line, last line, rows].
         separators: lines that `str.splitlines` would cut.
@@ -130,7 +132,7 @@ class Side:
         self.columns = Columns(folder, name)
         self.turns = Columns(folder, f"{name}-turns")
         self.shapes: list[list[Any]] = []
-        self.separators: list[int] = []
+        self.separators: list[int | str] = []
         self.separated = 0
         self.by_source: Counter[int] = Counter()
         self.source_marks: Counter[str] = Counter()
@@ -142,6 +144,18 @@ class Side:
         """The rows' own lines."""
         found = np.fromiter(places, np.int64)
         return [int(line) for line in self.columns.get("line")[found]] if found.size else []
+
+    def file(self, source: int) -> str:
+        """The name of a source where there are several; else there is nothing to tell apart."""
+        return self.sources[source] if len(self.sources) > 1 else ""
+
+    def named(self, places: Iterable[int]) -> list[int | str]:
+        """What people find rows by: their lines; where there are several sources, with the source before them."""
+        found = np.fromiter(places, np.int64)
+        if not found.size:
+            return []
+        lines, sources = self.columns.get("line")[found], self.columns.get("source")[found]
+        return [named(self.file(int(s)), int(line)) for s, line in zip(sources, lines, strict=True)]
 
     def state(self) -> dict[str, Any]:
         """Everything as plain values."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,16 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Audit and show; exit code 1 for findings of --fail-on, 130 after Ctrl-C: the same call goes on."""
     from doneness.report import schema
-    from doneness.workflows.outputs import refuse_inputs
 
     if options.schema:
         print(schema("audit"), end="")
         return 0
     if not options.train:
         raise DonenessError(tr("cli.audit.no_data"))
-    if not 0 < options.near <= 1:
-        raise DonenessError(tr("cli.audit.near_fault", near=options.near))
-    refuse_inputs(options.html, [options.train, *([options.held_out] if options.held_out else [])])
+    _refuse_ranges(options)
     audited = _audited(options)
     view = _view(options, audited)
     if options.json:
@@ -79,8 +77,29 @@ def run(options: argparse.Namespace) -> int:
 
         console().print(audit_panel(view, options.all))
     _write(options, audited, view)
+    audited.done()
     found = {f.status for f in (*audited.findings, *audited.theirs)}
     return int(any(status in found for status in _FAIL_ON[options.fail_on]))
+
+
+def _refuse_ranges(options: argparse.Namespace) -> None:
+    """Numbers out of their range are told before anything is read."""
+    if not 0 < options.near <= 1:
+        raise DonenessError(tr("cli.audit.near_fault", near=options.near))
+    if not 0 < options.epochs < math.inf:
+        raise DonenessError(tr("cli.audit.epochs_fault", epochs=options.epochs))
+    for flag, least in (("max_tokens", 1), ("score", 0), ("judge_rows", 1)):
+        value = getattr(options, flag)
+        if value is not None and value < least:
+            name = flag.replace("_", "-")
+            raise DonenessError(tr("cli.audit.least_fault", flag=f"--{name}", value=value, least=least))
+
+
+def _outputs(options: argparse.Namespace) -> tuple[Path, ...]:
+    from doneness.workflows.audit_fix import outputs_of
+
+    others = (Path(out) for out in (options.review, options.html) if out)
+    return (*(outputs_of(options.fix) if options.fix else ()), *others)
 
 
 def _audited(options: argparse.Namespace) -> Audited:
@@ -106,6 +125,7 @@ def _audited(options: argparse.Namespace) -> Audited:
         others=options.others,
         state=options.state,
         columns=tuple(part.strip() for part in options.columns.split(",") if part.strip()),
+        outputs=_outputs(options),
     )
     with _progress() as told:
         return audit_files(options.train, options.held_out, None, params, more, told)
@@ -113,6 +133,7 @@ def _audited(options: argparse.Namespace) -> Audited:
 
 def _view(options: argparse.Namespace, audited: Audited) -> AuditView:
     from doneness.report.audit_view import AuditView
+    from doneness.workflows.audit_fix import fixable
 
     return AuditView(
         options.train,
@@ -124,6 +145,7 @@ def _view(options: argparse.Namespace, audited: Audited) -> AuditView:
         audited.theirs,
         {code: len(places) for code, places in audited.flagged.items() if len(places)},
         __version__,
+        fixable(audited),
     )
 
 

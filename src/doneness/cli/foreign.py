@@ -17,6 +17,7 @@ OWN = {
     "plan": {
         **dict.fromkeys(("--measure", "--simulate", "--why", "--json"), 0),
         **dict.fromkeys(("--model", "--method", "--rank", "--seq", "--rows", "--tokens", "--batch", "--micro"), 1),
+        **dict.fromkeys(("--eval-rows", "--goal"), 1),
         **dict.fromkeys(("--epochs", "--gpu", "--gpus", "--parallel", "--offload", "--link", "--price", "--write"), 1),
         **_EVERYWHERE,
     },

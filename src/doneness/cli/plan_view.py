@@ -81,25 +81,31 @@ def whole_view(planned: Planned, more: More, why: bool = False) -> RenderableTyp
         parts += ["", Text(tr("cli.plan.change_first"), style="bold"), _reliefs(more)]
     if more.choices and more.card is not None:
         parts += ["", Text(tr("cli.plan.sizes"), style="bold"), _sizes(more)]
-        parts += [Text(line.text(), style="dim") for line in more.order]
+        parts += [Text(line.text(), style="dim") for line in more.order] if why else []
     if more.speedups:
-        parts += ["", Text(tr("cli.plan.scaling"), style="bold"), _scaling(more)]
+        parts += [
+            "",
+            Text(tr("cli.plan.scaling", batch=planned.recipe.optimizer.batch_size), style="bold"),
+            _scaling(more, planned.recipe.optimizer.batch_size),
+        ]
     if more.folk and planned.setup is not None and planned.setup.method == "full":
         parts += ["", *(Text(each.line.text(), style="dim") for each in more.folk)]
-    parts += ["", *(Text(line.text(), style="dim") for line in more.context)]
+    told = (*more.context, *(more.background if why else ()))
+    parts += ["", *(Text(line.text(), style="dim") for line in told)]
     return Group(*parts, *(_settings(planned) if why else _advice(planned)))
 
 
 def _settings(planned: Planned) -> list[RenderableType]:
     """Every setting that was looked at: what is said of it, and on whose authority."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
+    table.add_column("", no_wrap=True)
     table.add_column(tr("cli.plan.setting"), ratio=3, overflow="fold")
     table.add_column(tr("cli.plan.source"), ratio=2, overflow="fold", style="dim")
     for finding in planned.advice:
         advice = f" {finding.advice.text()}" if finding.advice is not None else ""
         word = Text(tr(f"report.status.{finding.status.value}"))
-        table.add_row(word, f"{finding.message.text()}{advice}", str(finding.evidence.get("source", "")))
+        table.add_row(finding.code, word, f"{finding.message.text()}{advice}", str(finding.evidence.get("source", "")))
     return ["", table]
 
 
@@ -122,10 +128,11 @@ def _told(planned: Planned) -> list[tuple[str, RenderableType]]:
         key = "model_shipped" if model.shipped else "model_own"
         numbers: dict[str, Any] = {
             "name": model.name,
-            "billions": model.shape.parameters / 1e9,
+            "billions": model.shape.parameters / float(tr("cli.plan.large_unit")),
             "vocab": model.shape.vocab,
         }
         rows.append(("model_head", tr(f"cli.plan.{key}", **numbers)))
+    rows.append(("settings", _settings_line(planned)))
     if planned.told != "nothing":
         rows += _of_rows(planned)
     if memory is not None:
@@ -138,6 +145,39 @@ def _told(planned: Planned) -> list[tuple[str, RenderableType]]:
     elif planned.place.card and planned.rate is None and planned.told != "nothing" and model is not None:
         rows.append(("time", tr("cli.plan.time_unknown")))
     return rows
+
+
+def _settings_line(planned: Planned) -> str:
+    """What was planned with, in one line."""
+    from doneness.workflows.plan import warmup_of
+
+    recipe, setup, found = planned.recipe, planned.setup, planned.budget
+    optimizer, method = recipe.optimizer, recipe.method
+    micro = setup.micro_batch if setup else optimizer.micro_batch
+    cards = planned.place.spread.devices
+    numbers: dict[str, Any] = {
+        "micro": micro, "times": max(1, round(optimizer.batch_size / micro / cards)), "batch": optimizer.batch_size,
+        "seq": recipe.data.max_length, "cards": cards, "method": method.kind, "rank": method.rank,
+        "alpha": f"{method.alpha:g}", "rate": _rate(optimizer.learning_rate),
+    }  # fmt: skip
+    step = tr("cli.plan.step_cards" if cards > 1 else "cli.plan.step_card", **_only(numbers, "micro", "times", "batch"),
+              **(_only(numbers, "cards") if cards > 1 else {}))  # fmt: skip
+    how = "full" if method.kind == "full" else "adapters"
+    names = ("seq", "rate", "method") + (("rank", "alpha") if how == "adapters" else ())
+    said = tr(f"cli.plan.settings_{how}", step=step, **_only(numbers, *names))
+    if planned.told == "nothing":
+        return said
+    return tr("cli.plan.settings_run", settings=said, epochs=found.epochs, warmup=warmup_of(recipe, found))
+
+
+def _only(numbers: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: numbers[name] for name in names}
+
+
+def _rate(rate: float) -> str:
+    """As recipes have it: 1.5e-4."""
+    digits, _, power = f"{rate:.1e}".partition("e")
+    return f"{digits.removesuffix('.0')}e{int(power)}"
 
 
 def _of_rows(planned: Planned) -> list[tuple[str, RenderableType]]:
@@ -163,14 +203,31 @@ def _time(planned: Planned) -> str:
     rate = planned.rate.mid if planned.rate else 0.0
     if planned.rate_of == "measured":
         return tr("cli.plan.time_text", mid=mid / 60, low=low / 60, high=high / 60, rate=rate)
+    if mid < 7200:
+        return tr("cli.plan.time_minutes", mid=mid / 60, low=low / 60, high=high / 60, rate=rate, cards=_cards(planned))
     hours: dict[str, Any] = {"hours": mid / 3600, "low_hours": low / 3600, "high_hours": high / 3600}
-    return tr("cli.plan.time_reckoned", **hours, rate=rate)
+    return tr("cli.plan.time_reckoned", **hours, rate=rate, cards=_cards(planned))
+
+
+def _cards(planned: Planned) -> str:
+    """The cards whose arithmetic the time is reckoned from."""
+    from doneness.plan.cards import cards_of
+
+    names = cards_of(planned.place.card)
+    return names[0] if len(names) == 1 else tr("cli.plan.cards_from_to", low=names[0], high=names[-1], n=len(names))
 
 
 def _asked(planned: Planned, more: More) -> list[tuple[str, RenderableType]]:
+    from doneness.plan.cards import card_bytes
+
     rows: list[tuple[str, RenderableType]] = []
     if more.fit is not None and more.card is not None and planned.memory is not None:
-        numbers: dict[str, Any] = {"card": planned.place.card, "gb": more.card / _GB, "high": planned.memory.high / _GB}
+        numbers: dict[str, Any] = {
+            "card": planned.place.card,
+            "gb": more.card / _GB,
+            "sold": card_bytes(planned.place.card) / _GB,
+            "high": planned.memory.high / _GB,
+        }
         tight = not more.fit and planned.memory.total <= more.card
         word = "yes" if more.fit else "tight" if tight else "no"
         style = {"yes": "green", "tight": "yellow", "no": "red"}[word]
@@ -258,9 +315,9 @@ def _sizes(more: More) -> Table:
     return table
 
 
-def _scaling(more: More) -> Table:
+def _scaling(more: More, batch: int) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("cards_head", "speed", "efficiency", "step_seconds", "steps_head"):
+    for name in ("cards_head", "rows_a_step", "speed", "efficiency", "step_seconds", "steps_head"):
         table.add_column(tr(f"cli.plan.{name}"), justify="right")
     table.add_column(tr("cli.plan.pays"), overflow="fold")
     for each in more.speedups:
@@ -268,8 +325,8 @@ def _scaling(more: More) -> Table:
         word = tr("cli.plan.yes" if each.pays else "cli.plan.no")
         machines = -(-each.devices // Machine().cards)
         cards = tr("cli.plan.machines", cards=each.devices, machines=machines) if machines > 1 else str(each.devices)
-        table.add_row(cards, f"{each.speed:.2f}", f"{each.efficiency:.0%}", f"{each.step:.2f}",
-                      f"{each.steps:,}", f"{word}{': ' + why if why else ''}")  # fmt: skip
+        table.add_row(cards, f"{batch * each.devices:,}", f"{each.speed:.2f}", f"{each.efficiency:.0%}",
+                      f"{each.step:.2f}", f"{each.steps:,}", f"{word}{': ' + why if why else ''}")  # fmt: skip
     return table
 
 

@@ -142,7 +142,8 @@ def _checked(said: list[Said], asked: str, answered: str) -> list[Said]:
     if said[-1].role != "assistant":
         raise Blank(say("data.ends_with_user", field=answered))
     if not said[-1].content.strip():
-        raise Blank(say("data.no_answer", field=answered))
+        # Of a list of turns only the last is meant.
+        raise Blank(say("data.no_answer" if asked != answered else "data.no_last", field=answered))
     if not any(each.role == "user" and each.content.strip() for each in said):
-        raise Blank(say("data.no_question", field=asked))
+        raise Blank(say("data.no_question" if asked != answered else "data.no_asked", field=asked))
     return said

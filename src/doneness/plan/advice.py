@@ -32,7 +32,10 @@ Goal = Literal["facts", "chat", "reasoning", "pretraining"]
 
 # Epochs beyond which repetition is known to turn against the goal.
 _MOST_EPOCHS = {"facts": 2, "chat": 5, "reasoning": 10, "pretraining": 4}
-_FEW_STEPS, _STEPS = 100, (300, 1000)
+# Epochs to plan where steps would ask for more: short of the above, since looks at held-out rows cost one to be wrong.
+_USUAL_EPOCHS = {"facts": 2, "chat": 3, "reasoning": 5, "pretraining": 4}
+_FEW_STEPS, _WELL_STEPS = 100, 1000
+_SWEPT = ("sft", "distill")  # stages that the sweep speaks of
 _BITS_PER_PARAMETER = 2.0
 _REFERENCE_ALPHA = 32.0
 _LARGE_BATCH = 64
@@ -42,6 +45,11 @@ _FOLK_TABLES: dict[str, tuple[tuple[float, float, str], ...]] = {
     "first table by size": ((0, 10_000, "3–10"), (10_000, 100_000, "2–5")),
     "second table by size": ((0, 500, "10–15"), (5_000, 50_000, "5–8"), (100_000, math.inf, "2–3")),
 }
+
+
+def epochs_to_plan(rows: int, batch: int, goal: Goal = "chat") -> int:
+    """As many passes over the rows as make 1,000 steps, those that are usual for the goal at most."""
+    return min(max(math.ceil(_WELL_STEPS * batch / rows), 1), _USUAL_EPOCHS[goal])
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,8 @@ def _learning_rate(plan: Proposal) -> Finding:
     if status is Status.WARN and key == "high" and scale >= _LARGE_SCALE:
         key = "scaled"
     to_set = plan.learning_rate / ratio
+    if key == "pass" and plan.stage not in _SWEPT:
+        key = "stage"
     numbers = {
         "rate": plan.learning_rate,
         "alpha": plan.alpha,
@@ -134,7 +144,7 @@ def _learning_rate(plan: Proposal) -> Finding:
         numbers,
         ratio,
         (1 / 3.2, 3.2),
-        source=SWEEP,
+        source=SWEEP if plan.stage in _SWEPT else "defaults of LLaMA-Factory and TRL for the stage",
         scaling="rslora" if plan.rslora else "lora",
     )
 
@@ -142,13 +152,12 @@ def _learning_rate(plan: Proposal) -> Finding:
 def _epochs(plan: Proposal) -> Finding:
     made = plan.budget
     most = _MOST_EPOCHS[plan.goal]
-    wanted = min(max(math.ceil(_STEPS[0] * made.batch_size / made.rows), 1), most)
-    upper = min(max(math.ceil(_STEPS[1] * made.batch_size / made.rows), 1), most)
+    take = epochs_to_plan(made.rows, made.batch_size, plan.goal)
     # The batch at which the epochs that may be had give the fewest steps that are enough.
     smaller = max(1, made.rows * most // _FEW_STEPS)
     numbers = {
-        "steps": made.steps, "epochs": made.epochs, "least": _FEW_STEPS, "high": upper, "most": most,
-        "span": f"{wanted}–{upper}" if upper > wanted else f"{wanted}",
+        "steps": made.steps, "epochs": made.epochs, "least": _FEW_STEPS, "most": most, "take": take,
+        "take_steps": take * made.steps_per_epoch, "well": _WELL_STEPS,
         "batch": min(made.batch_size, smaller),
     }  # fmt: skip
     if made.epochs > most + 1e-9:
@@ -164,6 +173,7 @@ def _epochs(plan: Proposal) -> Finding:
         numbers,
         float(made.steps),
         (_FEW_STEPS, None),
+        goal=plan.goal,
         source="steps: Tinker cookbook (100 at least, best beyond 1,000); repeats: Muennighoff et al., JMLR 26, 2025",
         folk_tables=_folk_tables(made.rows),
     )

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from doneness.core import DataError, tr
 from doneness.plan.memory import Memory, estimate_memory
 from doneness.plan.setup import Setup
 from doneness.plan.shape import ModelShape
 from doneness.plan.shapes import WORDS, named_shape
 
-# A card sold as 80 GB has 80 · 2^30 bytes.
-_GB = float(2**30)
-_CARDS = {
-    "t4": 16, "v100": 32, "p100": 16, "a10": 24, "a10g": 24, "l4": 24, "l40": 48, "l40s": 48, "a40": 48, "a6000": 48,
-    "a100": 80, "a800": 80, "h100": 80, "h800": 80, "h20": 96, "h200": 141, "b200": 180, "3060": 12, "3080": 10,
-    "3090": 24, "4060": 8, "4070": 12, "4080": 16, "4090": 24, "5080": 16, "5090": 32, "mi210": 64, "mi250": 128,
-    "mi300x": 192, "910b": 64,
-}  # fmt: skip
 _MOST = {"micro_batch": 4096, "seq": 1 << 20, "rank": 4096}
 
 
@@ -39,24 +29,8 @@ class Largest:
     models: dict[str, str]
 
 
-def card_bytes(text: str) -> float:
-    """The memory of a card by its size ("80GB", "24") or its name ("h100", "4090"), bytes.
-
-    Raises:
-        DataError: it is neither.
-    """
-    word = re.sub(r"^(nvidia|rtx|geforce)[ _-]*", "", text.strip().lower())
-    if word in _CARDS:
-        return _CARDS[word] * _GB
-    sized = re.fullmatch(r"(?:[a-z]+\d*[-_ ])?(\d+(?:\.\d+)?)\s*(?:gib|gb|g)?", word)
-    size = float(sized[1]) if sized else 0.0
-    if not 0 < size < 10_000:
-        raise DataError(tr("plan.unknown_card", card=text, known=", ".join(_CARDS)))
-    return size * _GB
-
-
 def fits(memory: Memory, card: float) -> bool:
-    """Whether the upper end of the range is within the card."""
+    """Whether the upper end of the range is within what the card gives, bytes."""
     return memory.high <= card
 
 

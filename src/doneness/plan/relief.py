@@ -1,4 +1,7 @@
-"""What to change where a step does not fit: what costs nothing first, each with what it saves and what it costs."""
+"""What to change where a step does not fit: what costs nothing first, then time, then the rows or the method itself.
+
+Each with what it saves and what it costs; the list ends where the step fits.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from doneness.core import Message, say
 from doneness.plan.memory import Memory, estimate_memory
 from doneness.plan.setup import Setup, Spread
 from doneness.plan.shape import ModelShape
+
+_SAVES, _SHARES = 0.005, 0.05  # of the peak; further cards for less are not worth naming
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +39,36 @@ class Relief:
     setup: Setup
 
 
-def reliefs(shape: ModelShape, setup: Setup, length95: int = 0) -> tuple[Relief, ...]:
+def reliefs(shape: ModelShape, setup: Setup, length95: int = 0, card: float = 0.0) -> tuple[Relief, ...]:
     """Changes in the order in which they are to be tried; those that save nothing are left out.
 
     Args:
         shape: of the model.
         setup: that does not fit.
-        length95: tokens that 95 % of the rows need at most; 0 where that is not known.
+        length95: tokens that 95 % of the rows need at most; 0 where that is not counted.
+        card: bytes; what comes after the change by which it fits is left out, ways to keep the method aside where that
+            was another method. 0 lists all.
     """
+    fitted = False
     before, found, now, kept = estimate_memory(shape, setup), [], setup, setup
     for name, changed, numbers in _changes(setup, length95):
         alone = estimate_memory(shape, changed)
-        saved = before.total - alone.total
-        if saved < 0.005 * before.total:
+        saved, shares = before.total - alone.total, changed.spread != setup.spread
+        if saved < _SAVES * before.total or (fitted and not shares):
             continue
-        if changed.spread == setup.spread:
+        if not shares:
             now = tried = _joined(now, setup, changed)
             kept = _joined(kept, setup, changed) if changed.method == setup.method else kept
         else:
             tried = _joined(kept, setup, changed)
         together = estimate_memory(shape, tried)
+        if shares and together.total > (1 - _SHARES) * estimate_memory(shape, kept).total:
+            continue
         texts = say(f"plan.relief.{name}", **numbers), say(f"plan.relief.{name}_cost", **numbers)
         found.append(Relief(name, *texts, alone, saved, together, tried))
+        fitted = fitted or (not shares and card > 0 and together.high <= card)
+        if fitted and not shares and changed.method == setup.method:
+            break
     return tuple(found)
 
 
@@ -65,16 +78,16 @@ def _changes(setup: Setup, length95: int) -> Iterator[tuple[str, Setup, dict[str
         yield "tiled", replace(setup, loss="tiled" if setup.device == "cuda" else "targets"), {}
     if setup.attention == "eager":
         yield "fused", replace(setup, attention="sdpa"), {}
-    if 0 < length95 < setup.seq:
-        yield "shorter", replace(setup, seq=length95), {"length": length95, "seq": setup.seq}
     if setup.micro_batch > 1:
         yield "rows", replace(setup, micro_batch=1, accumulates=True), {"rows": setup.micro_batch}
     if not setup.checkpointing:
         yield "checkpointing", replace(setup, checkpointing=True), {}
-    if setup.method == "full" and setup.dtype == "amp":
-        yield "half", replace(setup, dtype="bf16"), {}
     if setup.optimizer == "adamw":
         yield "eight_bit", replace(setup, optimizer="adamw_8bit"), {}
+    if setup.method == "full" and setup.dtype == "amp":
+        yield "half", replace(setup, dtype="bf16"), {}
+    if 0 < length95 < setup.seq:
+        yield "shorter", replace(setup, seq=length95), {"length": length95, "seq": setup.seq}
     if setup.method == "full":
         yield "lora", replace(setup, method="lora", layers=0, whole=0), {}
     if setup.method != "qlora" and setup.device == "cuda":

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from doneness.core import Status, tr
-from doneness.report.audit_view import AuditView, sizes
+from doneness.report.audit_view import AuditView, mended_too, sizes
 from doneness.report.sentence import Sentence
 from doneness.report.terminal import STATUSES, findings_table
 
@@ -30,6 +30,8 @@ def audit_panel(view: AuditView, everything: bool = False) -> RenderableType:
     if passed and not everything:
         codes = tr("report.list_comma").join(f.code for f in passed)
         parts.append(Sentence(tr("report.audit.passed_line", n=len(passed), codes=codes), style="dim"))
+    if too := mended_too(view):
+        parts.append(Sentence(too, style="dim"))
     if view.theirs:
         parts += [Text(), Text(tr("report.audit.theirs"), style="bold"), findings_table(view.theirs)]
     return Group(*parts)

@@ -26,6 +26,7 @@ class AuditView:
         theirs: of another auditor.
         flagged: how many training rows each code flags.
         version: of doneness.
+        mended: how many training rows `--fix` would take out or mend for each code.
     """
 
     train: str
@@ -37,6 +38,7 @@ class AuditView:
     theirs: Sequence[Finding] = ()
     flagged: Mapping[str, int] = field(default_factory=dict)
     version: str = ""
+    mended: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def worst(self) -> str:
@@ -56,6 +58,12 @@ class AuditView:
         unsure = len(self.of(Status.UNSURE, Status.ERROR))
         key = "clean" if self.worst == Status.PASS.value else "found"
         return tr(f"report.audit.{key}", fail=fail, warn=warn, unsure=unsure, rows=self.rows)
+
+
+def mended_too(view: AuditView) -> str:
+    """What `--fix` would take out or mend although the check passed; "" for nothing."""
+    told = [f"{f.code} {count(view.mended[f.code])}" for f in view.of(Status.PASS) if view.mended.get(f.code)]
+    return tr("report.audit.fix_too", codes=tr("report.list_comma").join(told)) if told else ""
 
 
 def title_of(finding: Finding) -> str:

@@ -72,13 +72,13 @@ def _row(finding: Finding) -> FindingRow:
         interval=between(general(interval[0]), general(interval[1])) if interval else "",
         threshold="" if finding.threshold is None else general(finding.threshold),
         n=finding.n,
-        where=_where(finding.where),
+        where=_where(finding.where, finding.evidence.get("rows_of") == "eval"),
         advice=said(finding.advice) if finding.advice else "",
         evidence=tuple((str(k), _short(v)) for k, v in finding.evidence.items()),
     )
 
 
-def _where(where: Where | None) -> str:
+def _where(where: Where | None, held: bool = False) -> str:
     if where is None:
         return ""
     parts = []
@@ -87,7 +87,7 @@ def _where(where: Where | None) -> str:
     if where.rows:
         shown = tr("report.list_comma").join(count(r) for r in where.rows[:5])
         more = "…" if len(where.rows) > 5 else ""
-        parts.append(tr("report.where.rows", rows=shown + more))
+        parts.append(tr("report.audit.rows_eval" if held else "report.where.rows", rows=shown + more))
     if where.checkpoint:
         parts.append(printable(where.checkpoint))
     return tr("report.list_comma").join(parts)

@@ -8,7 +8,7 @@ from typing import Any
 
 from doneness.core import Finding, Status, speaking, tr
 from doneness.core.catalogue import entries
-from doneness.report.audit_view import GRAVE, AuditView, sizes, title_of
+from doneness.report.audit_view import GRAVE, AuditView, mended_too, sizes, title_of
 from doneness.report.decisions import said
 from doneness.report.html import shell
 from doneness.report.numbers import count
@@ -30,8 +30,11 @@ def render_audit(view: AuditView, lang: str) -> str:
 
 def _head(view: AuditView) -> str:
     by_code = {f.code: f for f in view.findings}
-    numbers = "".join(_number(label, by_code.get(code)) for label, code in (("leak", "AU01"), ("epochs", "AU04"),
-                                                                            ("floor", "AU06")))  # fmt: skip
+    shown = [("leak", "AU01"), ("epochs", "AU04")]
+    if "AU06" in by_code and by_code["AU06"].status is not Status.PASS:
+        # Where hardly a question has two answers, the floor is next to nothing and decides nothing.
+        shown.append(("floor", "AU06"))
+    numbers = "".join(_number(label, by_code.get(code)) for label, code in shown)
     command = f"doneness audit {view.train}" + (f" --eval {view.eval}" if view.eval else "") + " --fix clean.jsonl"
     advice = ""
     if view.of(Status.FAIL, Status.WARN):
@@ -76,13 +79,30 @@ def _article(view: AuditView, finding: Finding) -> str:
     parts.append(f"<p>{prose(said(finding.message))}</p>")
     if finding.advice:
         parts.append(f'<p class="advice">{prose(said(finding.advice))}</p>')
-    rows = finding.where.rows if finding.where is not None else ()
-    if rows:
-        shown = tr("report.list_comma").join(count(row) for row in rows[:_ROWS])
-        more = "…" if len(rows) > _ROWS or view.flagged.get(finding.code, 0) > len(rows) else ""
-        parts.append(f'<p class="note">{prose(tr("report.where.rows", rows=shown + more))}</p>')
+    if rows := _rows(view, finding):
+        parts.append(f'<p class="note">{prose(rows)}</p>')
     parts += [_examples(finding.evidence.get("examples", ())), _facts(finding.evidence)]
     return f'<article class="audit">{"".join(parts)}</article>'
+
+
+def _rows(view: AuditView, finding: Finding) -> str:
+    """Which rows a finding speaks of, and of which side; the first of them."""
+    numbers = finding.where.rows if finding.where is not None else ()
+    held = finding.evidence.get("rows_of") == "eval"
+    train: Sequence[int | str] = finding.evidence.get("train_rows") or (() if held else numbers)
+    said_rows = []
+    if train:
+        rows = _first(train, view.flagged.get(finding.code, 0))
+        said_rows.append(tr("report.audit.rows_train", rows=rows))
+    if held and numbers:
+        rows = _first(finding.evidence.get("eval_rows") or numbers, len(numbers))
+        said_rows.append(tr("report.audit.rows_eval", rows=rows))
+    return tr("report.audit.rows_apart").join(said_rows)
+
+
+def _first(rows: Sequence[int | str], total: int) -> str:
+    shown = tr("report.list_comma").join(count(row) if isinstance(row, int) else row for row in rows[:_ROWS])
+    return shown + ("…" if max(len(rows), total) > min(_ROWS, len(rows)) else "")
 
 
 def _examples(examples: Sequence[Mapping[str, Any]]) -> str:
@@ -98,7 +118,9 @@ def _examples(examples: Sequence[Mapping[str, Any]]) -> str:
 
 def _facts(evidence: Mapping[str, Any]) -> str:
     shown = {
-        k: v for k, v in evidence.items() if k not in ("examples", "rows_of") and v not in (None, 0, [], {}, (), "")
+        k: v
+        for k, v in evidence.items()
+        if k not in ("examples", "rows_of", "train_rows", "eval_rows") and v not in (None, 0, [], {}, (), "")
     }
     if not shown:
         return ""
@@ -127,10 +149,19 @@ def _passed(view: AuditView) -> str:
     if not passed:
         return ""
     rows = "".join(
-        f"<dt>{escape(title_of(f))} <small><code>{f.code}</code></small></dt><dd>{prose(said(f.message))}</dd>"
+        f"<dt>{escape(title_of(f))} <small><code>{f.code}</code></small></dt><dd>{prose(said(f.message))}"
+        f"{_mended(view, f)}</dd>"
         for f in passed
     )
-    return f'<section id="passed"><h2>{escape(tr("report.audit.passed"))}</h2><dl class="pairs">{rows}</dl></section>\n'
+    too = f'<p class="note">{prose(mended_too(view))}</p>' if mended_too(view) else ""
+    title = escape(tr("report.audit.passed"))
+    return f'<section id="passed"><h2>{title}</h2>{too}<dl class="pairs">{rows}</dl></section>\n'
+
+
+def _mended(view: AuditView, finding: Finding) -> str:
+    """The rows of a check that passed, where `--fix` changes some of them all the same."""
+    rows = _rows(view, finding) if view.mended.get(finding.code) else ""
+    return f' <span class="note">{prose(rows)}</span>' if rows else ""
 
 
 def _missing(view: AuditView) -> str:

@@ -21,6 +21,20 @@ INTERRUPTED = 130
 _HEAD = 16 << 10  # bytes of a request's line and headers
 _CONNECTIONS = 1000
 _PATIENCE = 3  # seconds for requests under way when the server is to end
+_HOW: dict[str, Any] = {
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "date_header": False,
+    "proxy_headers": False,
+    "http": "h11",
+    "ws": "none",
+    "lifespan": "on",
+    "h11_max_incomplete_event_size": _HEAD,
+    "limit_concurrency": _CONNECTIONS,
+    "timeout_keep_alive": 30,
+    "timeout_graceful_shutdown": _PATIENCE,
+}  # for uvicorn
 
 
 def serve(settings: Settings, site: Site, told: Callable[[Settings], None]) -> int:
@@ -55,21 +69,7 @@ def prepared(settings: Settings, site: Site, told: Callable[[Settings], None]) -
     # Whoever sends half a request, or goes away in the middle of one, is no news.
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
     gate = build(settings, site)
-    config = uvicorn.Config(
-        gate,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-        http="h11",
-        ws="none",
-        lifespan="on",
-        h11_max_incomplete_event_size=_HEAD,
-        limit_concurrency=_CONNECTIONS,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=_PATIENCE,
-    )
+    config = uvicorn.Config(gate, **_HOW)
 
     class Server(uvicorn.Server):  # type: ignore[name-defined, misc]
         """Closes its streams first, which it would wait for; `heard` are the signals that it got."""

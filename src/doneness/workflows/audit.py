@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doneness.audit import Auditor, AuditParams, DataSets, audit, worst
-from doneness.core import DataError, Finding, Status
+from doneness.config.places import place_of
+from doneness.core import DataError, Finding, Status, tr
 from doneness.data import Reading, Rows
 from doneness.workflows.audit_stream import Files, Told, cleared, fetcher, streamed, work_folder
 from doneness.workflows.audit_suites import questions
+from doneness.workflows.outputs import read_by, refuse_outputs
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class More:
         others: whether dropoutt is asked, too, where it is installed.
         state: where an audit that is interrupted leaves what it knows; "" is the user's cache.
         columns: our names of columns and theirs, "ours=theirs", where the files have their own.
+        outputs: files that will be written afterwards; refused before the audit where that cannot be. With some, what
+            the audit knows stays on disk until `Audited.done` is called.
     """
 
     suites: tuple[str, ...] = ()
@@ -45,6 +49,7 @@ class More:
     others: bool = False
     state: str = ""
     columns: tuple[str, ...] = ()
+    outputs: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class Audited:
         flagged: places of training rows by the code of the check that flagged them.
         files: what was audited; None where the rows were in memory.
         sure: of the flagged rows those that may go unread, where that is not all.
+        folder: where what the audit knows lies until `done`; None where it does not.
     """
 
     train: int
@@ -69,6 +75,12 @@ class Audited:
     flagged: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     files: Files | None = None
     sure: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    folder: Path | None = None
+
+    def done(self) -> None:
+        """Remove what was kept for the case that an output cannot be written."""
+        if self.folder is not None:
+            cleared(self.folder)
 
 
 def audit_files(
@@ -92,15 +104,20 @@ def audit_files(
 
     Raises:
         DataError: a file is missing or empty, or none of its rows can be used.
+        DonenessError: one of `more.outputs` is read, too, or cannot be written.
         MissingExtraError: what `more` asks for is not installed.
         KeyboardInterrupt: Ctrl-C; the same call goes on where it stopped.
     """
     more = more or More()
     params = params or AuditParams()
     _refuse_missing(more)
-    asked = questions([*([suite] if suite else []), *more.suites], more.builtin)
+    reading = Reading("skip", more.columns)
     held = None if held_out is None else str(held_out)
-    files = Files(str(train), held, params, asked, Reading("skip", more.columns), more.model)
+    names, suites = [str(train), *([held] if held is not None else [])], [*([suite] if suite else []), *more.suites]
+    _refuse_absent(names)
+    refuse_outputs(more.outputs, (*read_by(names, reading, params.stage == "pretrain"), *map(Path, suites)))
+    asked = questions(suites, more.builtin)
+    files = Files(str(train), held, params, asked, reading, more.model)
     fitter = None
     if more.model:
         from doneness.workflows.audit_model import fitter_of
@@ -113,6 +130,8 @@ def audit_files(
         # The files have to be mended before the next call: what was seen of them is of no use to it.
         cleared(folder)
         raise
+    if more.outputs:
+        return replace(found, folder=folder)
     cleared(folder)
     return found
 
@@ -130,6 +149,13 @@ def _audited(auditor: Auditor, files: Files, more: More, told: Told) -> Audited:
     flagged = {code: np.array(places) for code, places in subject.flagged.items()}
     counts = subject.train.count, subject.eval.count if subject.eval is not None else 0
     return Audited(*counts, findings, worst(findings), theirs, flagged, files, dict(subject.sure))
+
+
+def _refuse_absent(names: Sequence[str]) -> None:
+    """A name of data at which nothing stands is told in the words of this command."""
+    for name in names:
+        if not Path(place_of(name)[0]).exists():
+            raise DataError(tr("workflows.audit.absent", path=name))
 
 
 def _refuse_missing(more: More) -> None:

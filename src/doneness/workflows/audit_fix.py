@@ -14,9 +14,10 @@ import numpy as np
 
 from doneness.audit.masking import masked
 from doneness.core import DataError, disk_faults, tr
-from doneness.data.stream import Streamed, stream
+from doneness.data.stream import Streamed, source_names, stream
 from doneness.workflows.audit import Audited
-from doneness.workflows.outputs import refuse_inputs
+from doneness.workflows.audit_stream import Files
+from doneness.workflows.outputs import read_by, refuse_outputs
 
 # Codes whose rows go: what is left without them is what training should see. All others are for people to decide.
 DROPPED = ("AU01", "AU02", "AU03", "AU04", "AU13", "AU14", "AU15", "AU24", "AU28", "AU29", "AU31")
@@ -43,6 +44,16 @@ class Fixed:
     listed: Path
 
 
+def outputs_of(out: str | Path) -> tuple[Path, Path]:
+    """Where a cleaned copy lies, and the list of what went."""
+    copy = Path(out)
+    return copy, copy.with_name(copy.name.removesuffix(".jsonl") + ".removed.jsonl")
+
+
+def _read(files: Files) -> tuple[Path, ...]:
+    return read_by(files.sides.values(), files.reading, files.params.stage == "pretrain")
+
+
 def fix(found: Audited, out: str | Path) -> Fixed:
     """Write the training rows without those that should not be trained on; the file itself is never touched.
 
@@ -57,19 +68,17 @@ def fix(found: Audited, out: str | Path) -> Fixed:
     files = found.files
     if files is None:
         raise DataError(tr("workflows.audit.no_files"))
-    copy = Path(out)
-    listed = copy.with_name(copy.name.removesuffix(".jsonl") + ".removed.jsonl")
-    inputs = [*files.sides.values()]
-    refuse_inputs(str(copy), inputs)
-    refuse_inputs(str(listed), inputs)
-    why = _reasons(found)
+    copy, listed = outputs_of(out)
+    refuse_outputs((copy, listed), _read(files))
+    why, names = _reasons(found), source_names(files.train, files.params.stage, files.reading)
     counts = {"kept": 0, "mended": 0, "removed": 0, "unusable": 0}
     with disk_faults(copy):
         copy.parent.mkdir(parents=True, exist_ok=True)
         halves = [place.with_name(place.name + ".half") for place in (copy, listed)]
         with halves[0].open("w", encoding="utf-8") as rows, halves[1].open("w", encoding="utf-8") as gone:
             for place, row in _placed(stream(files.train, files.params.stage, files.reading)):
-                _write(row, why.get(place, ()) if place is not None else None, rows, gone, counts)
+                noted = _Noted(gone, names[row.source])
+                _write(row, why.get(place, ()) if place is not None else None, rows, noted, counts)
         for half, place_at in zip(halves, (copy, listed), strict=True):
             half.replace(place_at)
     return Fixed(**counts, copy=copy, listed=listed)
@@ -88,18 +97,19 @@ def review(found: Audited, out: str | Path) -> int:
     files = found.files
     if files is None:
         raise DataError(tr("workflows.audit.no_files"))
-    refuse_inputs(str(out), [*files.sides.values()])
+    refuse_outputs((Path(out),), _read(files))
     codes: dict[int, list[str]] = {}
     for code, places in found.flagged.items():
         for place in places.tolist():
             codes.setdefault(place, []).append(code)
-    written = 0
+    names, written = source_names(files.train, files.params.stage, files.reading), 0
     with disk_faults(out), Path(out).open("w", encoding="utf-8") as handle:
         for place, row in _placed(stream(files.train, files.params.stage, files.reading)):
             if place is None or place not in codes or row.row is None:
                 continue
-            told = {"row": row.line, "codes": codes[place], "question": masked(row.row.context),
-                    "answer": masked(row.row.answer), "verdict": "", "note": ""}  # fmt: skip
+            told = {"row": row.line, "source": names[row.source], "codes": codes[place],
+                    "question": masked(row.row.context), "answer": masked(row.row.answer),
+                    "verdict": "", "note": ""}  # fmt: skip
             handle.write(json.dumps(told, ensure_ascii=False) + "\n")
             written += 1
     return written
@@ -136,6 +146,12 @@ def _reasons(found: Audited) -> dict[int, tuple[str, ...]]:
     return why
 
 
+def fixable(found: Audited) -> dict[str, int]:
+    """How many training rows `fix` takes out or mends for each code."""
+    places = {code: found.sure.get(code, found.flagged.get(code, ())) for code in (*DROPPED, *MENDED)}
+    return {code: len(each) for code, each in places.items() if len(each)}
+
+
 def _placed(rows: Iterator[Streamed]) -> Iterator[tuple[int | None, Streamed]]:
     """Each row with its place among those that can be used; None for others."""
     place = 0
@@ -147,7 +163,15 @@ def _placed(rows: Iterator[Streamed]) -> Iterator[tuple[int | None, Streamed]]:
         place += 1
 
 
-def _write(row: Streamed, codes: tuple[str, ...] | None, rows: TextIO, gone: TextIO, counts: dict[str, int]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """Where it is written down what became of a row, and which source the row is from."""
+
+    gone: TextIO
+    source: str
+
+
+def _write(row: Streamed, codes: tuple[str, ...] | None, rows: TextIO, gone: _Noted, counts: dict[str, int]) -> None:
     if codes is None:
         reason = row.problem.text() if row.problem is not None else ""
         counts["unusable"] += 1
@@ -167,9 +191,9 @@ def _write(row: Streamed, codes: tuple[str, ...] | None, rows: TextIO, gone: Tex
     counts["kept"] += 1
 
 
-def _note(gone: TextIO, row: Streamed, action: str, codes: list[str], why: str) -> None:
-    told = {"row": row.line, "source": row.source, "action": action, "codes": codes, "why": why}
-    gone.write(json.dumps(told, ensure_ascii=False) + "\n")
+def _note(noted: _Noted, row: Streamed, action: str, codes: list[str], why: str) -> None:
+    told = {"row": row.line, "source": noted.source, "action": action, "codes": codes, "why": why}
+    noted.gone.write(json.dumps(told, ensure_ascii=False) + "\n")
 
 
 def _through(value: Any) -> Any:

@@ -31,6 +31,7 @@ Told = Callable[[str, int, int], None]
 _EVERY = 20.0  # seconds between two states on disk
 _LOOK = 256  # rows between two looks at the clock
 _STATE = "state.msgpack"
+_FORM = 2  # of the state; one of another form is not taken up
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,8 @@ def _nothing(side: Any, path: str) -> str:
     if not side.missed:
         return tr("data.no_rows", path=path)
     reason, rows = side.missed.most_common(1)[0]
+    if rows == 1 and len(side.missed) == 1 and not side.blank and ending(Path(path)) == ".json" and side.shapes:
+        return tr("workflows.audit.wrapped", path=path, keys=side.shapes[0][1])
     if side.blank == sum(side.missed.values()):
         return tr("workflows.audit.all_blank", path=path, rows=rows, reason=reason)
     return tr("workflows.audit.none_readable", path=path, rows=sum(side.missed.values()), reason=reason)
@@ -138,7 +141,7 @@ def fetcher(auditor: Auditor, files: Files) -> Callable[[str, set[int]], Mapping
 
 def work_folder(files: Files, wanted: str | Path | None = None) -> Path:
     """The folder of this audit: the one asked for, else one in the user's cache; other data is another folder."""
-    told: list[Any] = [__version__, asdict(files.params), files.reading.columns, files.key]
+    told: list[Any] = [__version__, _FORM, asdict(files.params), files.reading.columns, files.key]
     for name in files.sides.values():
         for source in sources_of(name, files.reading, files.params.stage == "pretrain"):
             told.append(_mark(Path(source.path)))

@@ -22,6 +22,7 @@ from doneness.plan import (
     budget,
     estimate_memory,
 )
+from doneness.plan.advice import Goal
 from doneness.workflows.plan_setup import Lengths, Model, Place, method_of, model_of, setup_of, targets_of
 from doneness.workflows.plan_work import duration_of
 from doneness.workflows.rows import encode_recipe_rows, encoding_lines, read_recipe_rows
@@ -70,11 +71,12 @@ class Planned:
 
 @dataclass(frozen=True)
 class Ask:
-    """What beside the formula is asked: a measured step, a simulated one; and for which cards."""
+    """What beside the formula is asked: a measured step, a simulated one; for which cards, and to what goal."""
 
     measure: bool = False
     simulate: bool = False
     place: Place = field(default_factory=Place)
+    goal: Goal = "chat"
 
 
 def plan_recipe(recipe: Recipe, measure: bool = False, ask: Ask | None = None) -> Planned:
@@ -127,7 +129,7 @@ def _planned(  # one line a part of the plan
         looks=looks,
         saves=tuple(sorted(checkpoint_steps(recipe.checkpoints, found.steps, looks))),
         memory=memory,
-        advice=advise(_proposal(recipe, model, found, held_out[0], len(looks))) if model else (),
+        advice=advise(_proposal(recipe, model, found, (held_out[0], len(looks)), ask.goal)) if model else (),
         rate=rate,
         duration=rate
         and duration_of(
@@ -205,7 +207,9 @@ def _lengths(recipe: Recipe, rows: Sequence[Any], found: Budget) -> Lengths:
     return Lengths(int(ordered[-1]), math.ceil(float(top.mean())), most, share, apart)
 
 
-def _proposal(recipe: Recipe, model: Model, found: Budget, eval_rows: int, looks: int) -> Proposal:
+def _proposal(recipe: Recipe, model: Model, found: Budget, seen: tuple[int, int], goal: Goal) -> Proposal:
+    """`seen`: evaluation rows, and how often they are looked at."""
+    eval_rows, looks = seen
     return Proposal(
         shape=model.shape,
         budget=found,
@@ -216,11 +220,16 @@ def _proposal(recipe: Recipe, model: Model, found: Budget, eval_rows: int, looks
         rslora=recipe.method.rslora,
         alpha=float(recipe.method.alpha),
         targets=targets_of(recipe),
-        warmup_steps=recipe.schedule.warmup_steps or math.ceil(recipe.schedule.warmup_share * found.steps),
+        warmup_steps=warmup_of(recipe, found),
         eval_rows=eval_rows,
-        goal="pretraining" if recipe.run.stage == "pretrain" else "chat",
+        goal="pretraining" if recipe.run.stage == "pretrain" else goal,
         schedule=recipe.schedule.kind,
         stops=recipe.stopping.enabled and recipe.stopping.on_stop == "stop",
         evaluations=looks if eval_rows else None,
         patience=recipe.stopping.patience,
     )
+
+
+def warmup_of(recipe: Recipe, found: Budget) -> int:
+    """Warm-up steps."""
+    return recipe.schedule.warmup_steps or math.ceil(recipe.schedule.warmup_share * found.steps)

@@ -1,30 +1,75 @@
-"""The recipe that a plan advises: the user's own, with what was warned of set right."""
+"""The recipe that a plan advises: the user's own, with what was warned of set right, and what is left to fill in."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from doneness.config import Recipe
-from doneness.core import Status
+from doneness.core import Finding, Message, Status, say
+from doneness.plan.hub import hub_name
 from doneness.workflows.plan import Planned
+from doneness.workflows.plan_more import More
 
 
 def advised(planned: Planned) -> Recipe:
-    """The planned recipe with the advised learning rate, warm-up, schedule and batch, where they were warned of."""
-    warned = {f.code: f.advice.args for f in planned.advice if f.status is not Status.PASS and f.advice is not None}
-    recipe = planned.recipe
-    if "PL01" in warned:
-        rate = float(f"{warned['PL01']['to_set']:.2g}")
-        recipe = replace(recipe, optimizer=replace(recipe.optimizer, learning_rate=rate))
-    if "PL05" in warned:
-        batch = int(warned["PL05"]["most"]) // recipe.optimizer.micro_batch * recipe.optimizer.micro_batch
-        recipe = replace(recipe, optimizer=replace(recipe.optimizer, batch_size=batch or recipe.optimizer.micro_batch))
-    if "PL06" in warned:
-        schedule = replace(recipe.schedule, warmup_steps=int(warned["PL06"]["wanted"]), warmup_share=0.0)
-        recipe = replace(recipe, schedule=schedule)
-    if "PL07" in warned:
-        recipe = replace(recipe, schedule=replace(recipe.schedule, kind="wsd"))
-    if "PL09" in warned:
-        every = int(warned["PL09"]["every"])
-        recipe = replace(recipe, evaluation=replace(recipe.evaluation, every=every))
+    """The planned recipe with the advised settings where they were warned of, and the hub's name of the model."""
+    recipe = _named(planned)
+    for finding in planned.advice:
+        if finding.status is not Status.PASS and finding.advice is not None:
+            recipe = _mended(recipe, finding, finding.advice.args)
     return recipe
+
+
+def _mended(recipe: Recipe, finding: Finding, numbers: Mapping[str, Any]) -> Recipe:
+    match finding.code:
+        case "PL01":
+            rate = float(f"{numbers['to_set']:.2g}")
+            return replace(recipe, optimizer=replace(recipe.optimizer, learning_rate=rate))
+        case "PL05":
+            micro = recipe.optimizer.micro_batch
+            batch = int(numbers["most"]) // micro * micro or micro
+            return replace(recipe, optimizer=replace(recipe.optimizer, batch_size=batch))
+        case "PL06":
+            schedule = replace(recipe.schedule, warmup_steps=int(numbers["wanted"]), warmup_share=0.0)
+            return replace(recipe, schedule=schedule)
+        case "PL07":
+            return replace(recipe, schedule=replace(recipe.schedule, kind="wsd"))
+        case "PL09" if finding.message.key.endswith("hasty"):
+            # Looks are often enough: it is the patience that is short; 0 asks the evidence.
+            return replace(recipe, stopping=replace(recipe.stopping, patience=0))
+        case "PL09":
+            return replace(recipe, evaluation=replace(recipe.evaluation, every=int(numbers["every"])))
+    return recipe
+
+
+def _named(planned: Planned) -> Recipe:
+    recipe, model = planned.recipe, planned.model
+    name = hub_name(recipe.model.path, model.name) if model is not None and model.shipped else ""
+    return replace(recipe, model=replace(recipe.model, path=name)) if name else recipe
+
+
+def to_fill_in(planned: Planned, more: More, flags: bool) -> tuple[Message, ...]:
+    """What the one who asked has to set or to know before the written recipe is trained.
+
+    Args:
+        planned: the plan.
+        more: what follows from it.
+        flags: whether flags stood for a recipe, so that its data is made up.
+    """
+    lines: list[Message] = []
+    asked, model, recipe = planned.recipe.model.path, planned.model, planned.recipe
+    if model is not None and model.shipped:
+        name = hub_name(asked, model.name)
+        if not name:
+            lines.append(say("plan.written.set_model", asked=asked))
+        elif name != asked:
+            lines.append(say("plan.written.model", asked=asked, name=name))
+    if flags:
+        lines.append(say("plan.written.data", data=", ".join(map(str, recipe.data.train)), folder=recipe.run.folder))
+        held = recipe.data.hold_out_rows
+        lines.append(say("plan.written.held", held=held) if held else say("plan.written.no_eval"))
+    if more.fit is False and planned.memory is not None:
+        lines.append(say("plan.written.unfit", card=planned.place.card, high=planned.memory.high / 1e9))
+    return tuple(lines)

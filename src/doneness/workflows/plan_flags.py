@@ -10,7 +10,9 @@ from typing import Any
 from doneness.config import Recipe, build_recipe
 from doneness.core import DataError, tr
 from doneness.plan import budget
-from doneness.plan.fit import card_bytes, fits
+from doneness.plan.advice import Goal, epochs_to_plan
+from doneness.plan.cards import usable_bytes
+from doneness.plan.fit import fits
 from doneness.plan.memory import estimate_memory
 from doneness.plan.rates import recommended_rate
 from doneness.plan.shapes import named_shape
@@ -18,7 +20,7 @@ from doneness.workflows.plan import Ask, Planned, _planned
 from doneness.workflows.plan_setup import Lengths, Model, model_of, setup_of
 
 _BATCH, _WARMUP = 16, 0.04
-_STEPS, _MOST_EPOCHS = 1000, 3  # sweeps were best from so many steps on
+_MICRO = 8
 _EVAL_ROWS, _EVAL_SHARE = 800, 0.1
 _VARIATION = 0.3
 _OF_SETTINGS = ("PL01", "PL05", "PL07")  # advice that no rows are needed for
@@ -33,11 +35,13 @@ class Flags:
         method: full, lora or qlora.
         rank: of adapters.
         seq: longest row, tokens.
-        rows: training rows; 0 where nothing is said of them.
+        rows: in the file, those held out among them; 0 where nothing is said of them.
+        eval_rows: of those, held out; None takes a tenth, 800 at most.
         tokens: mean tokens a row; 0 takes seq, the most that they can be.
         batch: rows a step.
         micro: rows a forward pass; 0 takes as many as fit, 8 at most.
-        epochs: passes over the rows; None takes as many as make 1,000 steps, 3 at most.
+        epochs: passes over the rows; None takes as many as make 1,000 steps, and what the goal bears at most.
+        goal: what the run is to teach.
         overrides: `section.key=value`, as after a recipe.
     """
 
@@ -50,14 +54,21 @@ class Flags:
     batch: int = _BATCH
     micro: int = 0
     epochs: float | None = None
+    eval_rows: int | None = None
+    goal: Goal = "chat"
     overrides: tuple[str, ...] = ()
 
     @property
+    def held(self) -> int:
+        """Rows held out of those in the file."""
+        return min(_EVAL_ROWS, math.floor(_EVAL_SHARE * self.rows)) if self.eval_rows is None else self.eval_rows
+
+    @property
     def passes(self) -> float:
-        """The epochs asked for, else those that steps ask for; three where nothing is known of the rows."""
-        if self.epochs is not None or not self.rows:
-            return float(_MOST_EPOCHS) if self.epochs is None else self.epochs
-        return float(min(math.ceil(_STEPS * self.batch / self.rows), _MOST_EPOCHS))
+        """The epochs asked for, else those that steps ask for; the goal's where nothing is known of the rows."""
+        if self.epochs is not None:
+            return self.epochs
+        return float(epochs_to_plan(max(self.rows - self.held, 1) if self.rows else 1, self.batch, self.goal))
 
 
 def plan_flags(flags: Flags, ask: Ask) -> Planned:
@@ -68,8 +79,8 @@ def plan_flags(flags: Flags, ask: Ask) -> Planned:
         RecipeError: a value that no recipe takes.
     """
     recipe, model = recipe_of(flags, ask)
-    rows = flags.rows or 1000
-    held = min(_EVAL_ROWS, math.floor(_EVAL_SHARE * rows)) if flags.rows else 0
+    held = flags.held
+    rows = flags.rows - held if flags.rows else 1000
     each = min(flags.tokens or flags.seq, flags.seq)
     from doneness.train import total_steps
 
@@ -101,6 +112,10 @@ def recipe_of(flags: Flags, ask: Ask) -> tuple[Recipe, Model]:
     """The recipe that the flags mean, with advised values where they say nothing."""
     if flags.seq < 8 or flags.rows < 0 or flags.batch < 1:
         raise DataError(tr("plan.bad_size", seq=flags.seq, rows=flags.rows, batch=flags.batch))
+    if flags.held and not 0 <= flags.held < flags.rows:
+        raise DataError(tr("plan.bad_eval", held=flags.held, rows=flags.rows))
+    if flags.micro and flags.batch % flags.micro:
+        raise DataError(tr("plan.bad_micro", micro=flags.micro, batch=flags.batch))
     first = build_recipe({}, [*_words(flags, max(1, flags.micro)), *flags.overrides])
     model = model_of(first)
     if model is None:
@@ -113,13 +128,12 @@ def recipe_of(flags: Flags, ask: Ask) -> tuple[Recipe, Model]:
 
 
 def _words(flags: Flags, micro: int) -> Sequence[str]:
-    batch = max(flags.batch // micro, 1) * micro
-    held = min(_EVAL_ROWS, math.floor(_EVAL_SHARE * flags.rows)) if flags.rows else 0
     return [
         "run.folder=runs/run", f"model.path={flags.model}", "data.train=train.jsonl", f"method.kind={flags.method}",
         f"method.rank={flags.rank}", f"method.alpha={2 * flags.rank}", f"data.max_length={flags.seq}",
-        f"optimizer.batch_size={batch}", f"optimizer.micro_batch={micro}", "optimizer.gradient_checkpointing=true",
-        f"schedule.epochs={flags.passes}", f"schedule.warmup_share={_WARMUP}", f"data.hold_out_rows={held}",
+        f"optimizer.batch_size={flags.batch}", f"optimizer.micro_batch={micro}",
+        "optimizer.gradient_checkpointing=true",
+        f"schedule.epochs={flags.passes}", f"schedule.warmup_share={_WARMUP}", f"data.hold_out_rows={flags.held}",
         "schedule.kind=wsd",
     ]  # fmt: skip
 
@@ -131,13 +145,15 @@ def _rate(flags: Flags, model: Model) -> float:
 
 
 def _micro(recipe: Recipe, model: Model, flags: Flags, ask: Ask) -> int:
-    """As many rows as fit the card, in powers of two, a card's share of the batch at most."""
-    card = card_bytes(ask.place.card) if ask.place.card else math.inf
+    """As many rows as fit the card of those that divide the batch, 8 and a card's share of the batch at most."""
+    if not ask.place.card:
+        return 1
+    card = usable_bytes(ask.place.card)
     setup = setup_of(recipe, model.shape, Lengths(flags.seq, flags.seq, flags.seq), ask.place)
     best = 1
-    for rows in (1, 2, 4, 8):
-        if rows * ask.place.spread.devices > flags.batch or card == math.inf:
-            break
+    for rows in range(1, _MICRO + 1):
+        if flags.batch % rows or rows * ask.place.spread.devices > flags.batch:
+            continue
         if fits(estimate_memory(model.shape, replace(setup, micro_batch=rows, packed=rows > 1)), card):
             best = rows
     return best

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from doneness.core import Message, say
 from doneness.plan.card import Choice, choices, evidence
-from doneness.plan.fit import Largest, card_bytes, fits, largest
+from doneness.plan.cards import usable_bytes
+from doneness.plan.fit import Largest, fits, largest
 from doneness.plan.folk import Folk, folk_formulas
 from doneness.plan.relief import Relief, reliefs
-from doneness.plan.scaling import LINKS, PEAKS, Machine, SpeedUp, speed_up
+from doneness.plan.scaling import LINKS, Machine, SpeedUp, speed_up
+from doneness.plan.speed import peak_of
 from doneness.workflows.plan import Planned
 from doneness.workflows.plan_work import work_of
 
@@ -24,7 +26,7 @@ class More:
     """The parts; what cannot be said is empty.
 
     Attributes:
-        card: bytes of the card; None where none was named.
+        card: bytes of the card that a process gets; None where none was named.
         fit: whether the range's upper end is within it.
         reliefs: what to change first, where it does not.
         largest: what would fit, one thing changed.
@@ -32,7 +34,8 @@ class More:
         order: what is known of the order of sizes and methods.
         folk: what circulating formulas answer.
         speedups: on several cards.
-        context: token budgets to hold the run's own against.
+        context: how many epochs to take, and why.
+        background: token budgets and tables to hold the run's own against.
         hours: low, middle and high; empty without a rate.
         cost: likewise.
     """
@@ -46,6 +49,7 @@ class More:
     folk: tuple[Folk, ...]
     speedups: tuple[SpeedUp, ...]
     context: tuple[Message, ...]
+    background: tuple[Message, ...] = ()
     hours: tuple[float, ...] = ()
     cost: tuple[float, ...] = ()
 
@@ -61,22 +65,24 @@ def more_of(planned: Planned, price: float = 0.0) -> More:
     hours = tuple(part / 3600 for part in (planned.duration or ()))
     hours = (hours[1], hours[0], hours[2]) if hours else ()
     cost = tuple(price * planned.place.spread.devices * each for each in hours) if price else ()
-    context = _context(planned) if planned.told != "nothing" else ()
+    context, background = (_epochs(planned), _context(planned)) if planned.told != "nothing" else ((), ())
     if model is None or setup is None or memory is None:
-        return More(None, None, (), None, (), (), (), (), context, hours, cost)
-    card = card_bytes(planned.place.card) if planned.place.card else None
+        return More(None, None, (), None, (), (), (), (), context, background, hours, cost)
+    card = usable_bytes(planned.place.card) if planned.place.card else None
     fit = fits(memory, card) if card is not None else None
-    most = lengths.most if lengths else 0
+    # A mean that was told says nothing of the longest.
+    most = lengths.most if lengths and planned.told == "counted" else 0
     return More(
         card=card,
         fit=fit,
-        reliefs=reliefs(model.shape, setup, most) if fit is False else (),
+        reliefs=reliefs(model.shape, setup, most, card or 0.0) if fit is False else (),
         largest=largest(model.shape, setup, card) if card is not None else None,
         choices=choices(setup) if card is not None else (),
         order=evidence() if card is not None else (),
         folk=folk_formulas(model.shape, setup, memory),
         speedups=_speedups(planned),
         context=context,
+        background=background,
         hours=hours,
         cost=cost,
     )
@@ -84,18 +90,18 @@ def more_of(planned: Planned, price: float = 0.0) -> More:
 
 def _speedups(planned: Planned) -> tuple[SpeedUp, ...]:
     model, setup, budget = planned.model, planned.setup, planned.budget
-    card = planned.place.card.strip().lower()
+    peak = peak_of(planned.place.card)
     if (
         planned.told == "nothing"
         or model is None
         or setup is None
         or planned.memory is None
-        or (card not in PEAKS and planned.rate is None)
+        or (peak is None and planned.rate is None)
     ):
         return ()
     variation = planned.lengths.variation if planned.lengths else 0.0
     work = work_of(planned.recipe, budget, (model, setup, planned.memory), variation, planned.rate)
-    machine = Machine(peak=PEAKS.get(card, 312e12), within=LINKS[planned.place.link])
+    machine = Machine(peak=peak or 312e12, within=LINKS[planned.place.link])
     return tuple(speed_up(work, machine, n, budget.steps) for n in _CARDS)
 
 
@@ -110,7 +116,17 @@ def _tables(planned: Planned) -> list[Message]:
     said = parts[0]
     for part in parts[1:]:
         said = say("plan.context.and_table", one=said, other=part)
-    return [say("plan.context.tables", rows=planned.budget.rows, span=epochs.message.args["span"], told=said)]
+    return [say("plan.context.tables", rows=planned.budget.rows, told=said)]
+
+
+def _epochs(planned: Planned) -> tuple[Message, ...]:
+    """One sentence: how many epochs to take, and why no more and no fewer."""
+    found = next((f for f in planned.advice if f.code == "PL02"), None)
+    if found is None:
+        return ()
+    numbers = found.message.args
+    key = "take_enough" if numbers["take_steps"] >= numbers["well"] else "take_most"
+    return (say(f"plan.context.{key}", **{name: numbers[name] for name in ("take", "take_steps", "well", "most")}),)
 
 
 def _context(planned: Planned) -> tuple[Message, ...]:
@@ -119,13 +135,18 @@ def _context(planned: Planned) -> tuple[Message, ...]:
     each = found.total_target_tokens / max(found.steps, 1)
     key = "steps" if planned.told == "counted" else "steps_most"
     lines = [say(f"plan.context.{key}", steps=found.steps, least=_LEAST, well=_TRAINED_WELL,
-                 millions=_TRAINED_WELL * each / 1e6, have=found.total_target_tokens / 1e6)]  # fmt: skip
+                 wanted=_TRAINED_WELL * each, have=found.total_target_tokens)]  # fmt: skip
     lines += _tables(planned)
     if planned.memory is not None and planned.setup is not None and planned.setup.method != "full":
         bits = _BITS * planned.memory.trainable
-        lines.append(say("plan.context.capacity", rank=planned.setup.rank, millions=bits * math.log(2) / 1.5 / 1e6,
-                         pass_millions=found.target_tokens / 1e6))  # fmt: skip
+        lines.append(say("plan.context.capacity", rank=planned.setup.rank, holds=_short(bits * math.log(2) / 1.5),
+                         one_pass=found.target_tokens))  # fmt: skip
     if planned.model is not None and planned.recipe.run.stage == "pretrain":
         wanted = 20.0 * planned.model.shape.active_parameters
-        lines.append(say("plan.context.pretrain", billions=wanted / 1e9, have=found.total_tokens / 1e9))
+        lines.append(say("plan.context.pretrain", wanted=_short(wanted), have=found.total_tokens))
     return tuple(lines)
+
+
+def _short(number: float) -> int:
+    """To two figures: an estimate has no more."""
+    return int(float(f"{number:.1e}"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from doneness.config import Recipe
 from doneness.plan import Budget, Duration, Memory, Rate, Setup, estimate_time
-from doneness.plan.scaling import LINKS, PEAKS, Machine, Work, speed_up
+from doneness.plan.scaling import LINKS, Machine, Work, speed_up
+from doneness.plan.speed import peak_of
 from doneness.workflows.plan_setup import Lengths, Model, Place
 
 
@@ -55,7 +56,7 @@ def duration_of(
     if model is not None and setup is not None and memory is not None:
         alone = work_of(recipe, found, (model, setup, memory), lengths.variation, rate)
         share = _share(alone, devices)
-        machine = Machine(peak=PEAKS.get(place.card.strip().lower(), 312e12), within=LINKS[place.link])
+        machine = Machine(peak=peak_of(place.card) or 312e12, within=LINKS[place.link])
         speed = speed_up(share, machine, devices).speed
     return Duration(*(part / speed for part in whole))
 

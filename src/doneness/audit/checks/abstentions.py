@@ -111,7 +111,7 @@ def abstentions(subject: Subject) -> Finding:
         rows=train.lines(found[:1000]),
         key=key,
         examples=(
-            {"train_row": train.lines([p])[0], "question": Ask("train", p), "answer": Ask("train", p, "answer")}
+            {"train_row": train.named([p])[0], "question": Ask("train", p), "answer": Ask("train", p, "answer")}
             for p in found[:EXAMPLES]
         ),
         by_kind=seen.by_kind,

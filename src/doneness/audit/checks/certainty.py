@@ -90,7 +90,7 @@ class Certainty(Tally):
             return
         self.flags.add(entry)
         text = excerpt(answer[max(0, claim.start() - 60) : claim.end() + 60])
-        note(self.examples, {"train_row": entry.row.line, "claim": claim[0], "text": text})
+        note(self.examples, {"train_row": entry.at, "claim": claim[0], "text": text})
 
 
 def certainty(subject: Subject) -> Finding:

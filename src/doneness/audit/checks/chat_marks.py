@@ -43,7 +43,7 @@ class ChatMarks(Tally):
         found = _found(entry)
         for kind, text in found.items():
             self.kinds[kind] += 1
-            note(self.examples[kind], {"train_row": entry.row.line, "kind": kind, "text": text}, 2)
+            note(self.examples[kind], {"train_row": entry.at, "kind": kind, "text": text}, 2)
         if found:
             self.flags.add(entry)
 

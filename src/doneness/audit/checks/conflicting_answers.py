@@ -87,7 +87,7 @@ def _targets(subject: Subject) -> float:
 def _example(subject: Subject, rows: Places, answers: NDArray[Any]) -> dict[str, Any]:
     _, first = np.unique(np.asarray(answers)[rows], return_index=True)
     return {
-        "train_rows": subject.train.lines(rows[:20]),
+        "train_rows": subject.train.named(rows[:20]),
         "question": Ask("train", int(rows[0])),
         "answers": [Ask("train", int(rows[k]), "answer") for k in np.sort(first)[:3]],
     }

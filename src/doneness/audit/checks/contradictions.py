@@ -70,7 +70,7 @@ def _near(subject: Subject, says: Any) -> list[tuple[int, int, float]]:
 def _example(subject: Subject, pair: tuple[int, int, float]) -> dict[str, Any]:
     one, other, value = pair
     return {
-        "train_rows": subject.train.lines([one, other]),
+        "train_rows": subject.train.named([one, other]),
         "similarity": round(value, 3),
         "question": Ask("train", one),
         "answers": [Ask("train", one, "answer"), Ask("train", other, "answer")],

@@ -69,6 +69,10 @@ _LINKS = frozenset(
 _CJK_LINKS = ("的", "和", "与", "及", "或", "在", "是", "把", "被", "对", "从", "因为", "以及", "如果", "并且", "但是")
 # The end of code, of a table, of a line of tags or of an address: none of them closes with a full stop.
 _CODE = re.compile(r"[={}<>|\\_]|\(\)|^\s*(?:return|end|else|import|print)\b|(?:^|\s)#\w+$|https?://\S+$|www\.\S+$")
+_FOOTNOTE = re.compile(r"[a-z)\]][.!?]\[?\d{1,3}\]?$")
+_APART = re.compile(r"\n|\s{2,}")  # of the last piece: a line of its own, or what a line was before spaces replaced it
+_AFTER_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_SMALL = frozenset(["and", "of", "the", "for", "on", "in", "to", "de", "at", "by"])
 _SENTENCE = re.compile(r"[a-z)]{2}[.!?]\s+[A-Z]|[。！？]")
 _LISTED = re.compile(r"^\s*(?:[-*•·+]|\d{1,3}[.)、]|[(（]\d+[)）])\s*\S|^\s*#|\||https?://\S+$")
 
@@ -93,7 +97,7 @@ class CutAnswers(Tally):
         how = ending(entry.answer)
         if how == "short":
             return
-        example = {"train_row": entry.row.line, "ends": excerpt(entry.answer[-100:])}
+        example = {"train_row": entry.at, "ends": excerpt(entry.answer[-100:])}
         if how == "bare":
             self.bare.add(entry)
             note(self.bare_examples, example)
@@ -118,7 +122,8 @@ def cut_answers(subject: Subject) -> Finding:
     *What it finds*: answers that end in a comma, an opening bracket, a word that needs another after it ("and",
     "的"), or inside a code block; where four in five of the longer answers end in punctuation, those of several
     sentences that do not; and, where 95 % of fifty or more single sentences in Latin letters have their full stop,
-    those that have none. Answers of under eight words are left alone.
+    those that have none. Answers of under eight words are left alone, and so are those that close with a source
+    ("Source: Some Institute"), a heading, an item of a list or the number of a note.
 
     *How*: the last characters. Where a tenth or more of the cut answers have one and the same length, that length is
     named: it is the limit at which they were generated.
@@ -176,12 +181,32 @@ def ending(answer: str) -> str:
     elif text.endswith(_CJK_LINKS):
         # "…是对的", "…的" close a sentence as well: only the full stop's absence is left to tell by.
         return "unended" if text.endswith("的") else "open"
-    if _LISTED.search(line) or not last.isalnum():
+    if _LISTED.search(line) or not last.isalnum() or _named_at_end(text):
         return "ended"
     # One sentence without its full stop may be how they are written; one of several was cut.
     if _SENTENCE.search(text) is not None:
         return "unended"
     return "bare" if text.isascii() and "\n" not in text else "short"
+
+
+def _named_at_end(text: str) -> bool:
+    """Whether the last piece stands apart and is a source, a heading, an item of a list, or a note's number."""
+    if _FOOTNOTE.search(text):
+        return True
+    apart = _APART.split(text)
+    piece = apart[-1].strip()
+    if len(apart) > 1 and _LISTED.search(piece):
+        return True
+    if len(apart) == 1 and ": " not in piece:
+        return False
+    if len(apart) == 1:
+        # On one line with the rest only what follows a whole sentence, as "Source: Some Institute".
+        piece = _AFTER_SENTENCE.split(piece)[-1]
+        if ": " not in piece or len(piece) == len(text):
+            return False
+    words = [word.strip("(),:;&/") for word in piece.split()]
+    large = [word for word in words if word and word.lower() not in _SMALL]
+    return bool(large) and all(word[0].isupper() or word[0].isdigit() for word in large)
 
 
 def _alone(text: str) -> bool:

@@ -62,7 +62,7 @@ class Damage(Tally):
         else:
             self.html.add(entry)
         for kind, text in found.items():
-            note(self.examples[kind], {"file": entry.side, "row": entry.row.line, "kind": kind, "text": text})
+            note(self.examples[kind], {"file": entry.side, "row": entry.at, "kind": kind, "text": text})
 
 
 def damage(subject: Subject) -> Finding:

@@ -79,7 +79,7 @@ def _examples(subject: Subject, found: Spread, texts: list[tuple[int, str]]) -> 
         place, text = texts[int(found.leaders[k])]
         shown.append(
             {
-                "train_row": subject.train.lines([place])[0],
+                "train_row": subject.train.named([place])[0],
                 "rows": len(rows),
                 "worth": round(float(found.worth[k]), 2),
                 "question": excerpt(text),

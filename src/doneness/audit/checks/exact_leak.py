@@ -42,8 +42,9 @@ def exact_leak(subject: Subject) -> Finding:
         threshold=0.0,
         rows=held.lines(leaks),
         rows_of="eval",
+        eval_rows=held.named(leaks[:200]) if len(held.sources) > 1 else (),
         examples=(
-            {"train_row": train.lines([home[i]])[0], "eval_row": held.lines([i])[0], "question": Ask("eval", int(i))}
+            {"train_row": train.named([home[i]])[0], "eval_row": held.named([i])[0], "question": Ask("eval", int(i))}
             for i in leaks[:EXAMPLES]
         ),
     )

@@ -54,7 +54,7 @@ def exact_repeats(subject: Subject) -> Finding:
         rows=train.lines(np.sort(places[later])[:1000]),
         examples=(
             {
-                "train_rows": train.lines(places[begins[k] : begins[k] + min(sizes[k], 20)]),
+                "train_rows": train.named(places[begins[k] : begins[k] + min(sizes[k], 20)]),
                 "times": int(sizes[k]),
                 "question": Ask("train", int(places[begins[k]])),
             }

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from doneness.audit.check import DataCheck
+from doneness.audit.entry import named
 from doneness.audit.findings import finding, grade
 from doneness.audit.subject import Side, Subject
 from doneness.audit.tally import top
@@ -36,7 +37,7 @@ def form(subject: Subject) -> Finding:
     if status is Status.PASS and changes:
         status = Status.WARN
     separated = sum(side.separated for side in sides)
-    first = changes[0]["row"] if changes else 0
+    first = changes[0]["line"] if changes else 0
     key = "pass" if status is Status.PASS else "changed" if changes else "found"
     if status is Status.PASS and separated:
         key = "separators"
@@ -48,14 +49,14 @@ def form(subject: Subject) -> Finding:
         n=total,
         threshold=0.0,
         key=key,
-        rows=[line for line, _, blank in subject.train.missed_at if not blank] or [c["row"] for c in changes],
+        rows=[line for line, _, blank, _ in subject.train.missed_at if not blank] or [c["line"] for c in changes],
         examples=[
             *changes[:2],
-            *({"file": side.path.name, "row": line, "reason": reason} for side in sides
-              for line, reason, blank in side.missed_at if not blank),
+            *({"file": side.path.name, "row": at, "reason": reason} for side in sides
+              for _, reason, blank, at in side.missed_at if not blank),
         ],
         reasons=dict(top(((r, c) for side in sides for r, c in side.missed.items()), 10)),
-        separators=[line for side in sides for line in side.separators],
+        separators=[at for side in sides for at in side.separators],
     )  # fmt: skip
 
 
@@ -66,7 +67,15 @@ def _changes(side: Side) -> list[dict[str, Any]]:
     found = []
     for before, after in pairwise(long):
         if before[0] == after[0] and set(before[1].split(", ")) != set(after[1].split(", ")):
-            found.append({"file": side.path.name, "row": after[2], "before": before[1], "after": after[1]})
+            found.append(
+                {
+                    "file": side.path.name,
+                    "row": named(side.file(after[0]), after[2]),
+                    "line": after[2],
+                    "before": before[1],
+                    "after": after[1],
+                }
+            )
     # A form that comes and goes is a set of mixed rows.
     return found if len(found) <= 3 else []
 

@@ -44,7 +44,7 @@ class Grounding(Tally):
         lacking, of = unsupported(entry.whole[: len(entry.whole) - len(entry.answer)], entry.answer)
         if len(lacking) >= 2 and 2 * len(lacking) >= of:
             self.flags.add(entry)
-            note(self.examples, {"train_row": entry.row.line, "lacking": [excerpt(each) for each in lacking[:8]],
+            note(self.examples, {"train_row": entry.at, "lacking": [excerpt(each) for each in lacking[:8]],
                                  "place": entry.place})  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def judged(subject: Subject) -> Finding:
         rows=subject.train.lines(row.place for row in bad),
         examples=(
             {
-                "train_row": subject.train.lines([row.place])[0],
+                "train_row": subject.train.named([row.place])[0],
                 "mark": row.mark,
                 "why": excerpt(row.why),
                 "question": Ask("train", row.place),

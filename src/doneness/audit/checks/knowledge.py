@@ -49,7 +49,7 @@ def knowledge(subject: Subject) -> Finding:
         rows=subject.train.lines(rows[i].place for i in order),
         examples=(
             {
-                "train_row": subject.train.lines([rows[i].place])[0],
+                "train_row": subject.train.named([rows[i].place])[0],
                 "nats": round(rows[i].asked, 2),
                 "unasked": round(rows[i].unasked, 2),
                 "question": Ask("train", rows[i].place),

@@ -97,7 +97,7 @@ def labels(subject: Subject) -> Finding:
         threshold=_MAJORITY,
         rows=subject.train.lines(rows[:1000]),
         examples=(
-            {"train_row": subject.train.lines([p])[0], "question": Ask("train", int(p)),
+            {"train_row": subject.train.named([p])[0], "question": Ask("train", int(p)),
              "answer": Ask("train", int(p), "answer")}
             for p in rows[:5]
         ),

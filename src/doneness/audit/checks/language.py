@@ -70,7 +70,7 @@ def language(subject: Subject) -> Finding:
     count = sum(seen.counts[name] for name in odd)
     share = max(count, len(crossed)) / n
     shown: list[dict[str, Any]] = [
-        {"train_row": subject.train.lines([p])[0], "question": Ask("train", p), "answer": Ask("train", p, "answer")}
+        {"train_row": subject.train.named([p])[0], "question": Ask("train", p), "answer": Ask("train", p, "answer")}
         for p in [*places, *crossed][:EXAMPLES]
     ]
     return finding(

@@ -79,7 +79,7 @@ class Leftovers(Tally):
         self.kinds[kind] += 1
         self.flags.add(entry)
         text = excerpt(entry.answer[max(0, hit.start() - 40) : hit.end() + 60])
-        note(self.examples[kind], {"train_row": entry.row.line, "kind": kind, "text": text}, 3)
+        note(self.examples[kind], {"train_row": entry.at, "kind": kind, "text": text}, 3)
 
 
 def leftovers(subject: Subject) -> Finding:

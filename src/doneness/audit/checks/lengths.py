@@ -48,6 +48,7 @@ def lengths(subject: Subject) -> Finding:
         "limit": int(limit),
         "median": int(np.median(sizes)),
         "longest": int(sizes.max()),
+        "times": float(sizes.max() / max(1.0, float(np.median(sizes)))),
     }
     order = over[np.lexsort((over, -sizes[over]))]
     return finding(
@@ -61,7 +62,7 @@ def lengths(subject: Subject) -> Finding:
         key=f"{key}_{unit}",
         examples=(
             {
-                "train_row": subject.train.lines([place])[0],
+                "train_row": subject.train.named([place])[0],
                 unit: int(sizes[place]),
                 "question": Ask("train", int(place)),
             }

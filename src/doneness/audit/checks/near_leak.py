@@ -34,8 +34,8 @@ def near_leak(subject: Subject) -> Finding:
     order = np.lexsort((nearest.second, -nearest.value))[:EXAMPLES]
     examples = [
         {
-            "train_row": train.lines([nearest.first[k]])[0],
-            "eval_row": held.lines([nearest.second[k]])[0],
+            "train_row": train.named([nearest.first[k]])[0],
+            "eval_row": held.named([nearest.second[k]])[0],
             "train": Ask("train", int(nearest.first[k]), "context"),
             "eval": Ask("eval", int(nearest.second[k]), "context"),
             "similarity": round(float(nearest.value[k]), 3),
@@ -51,6 +51,7 @@ def near_leak(subject: Subject) -> Finding:
         threshold=0.0,
         rows=held.lines(nearest.second),
         rows_of="eval",
+        eval_rows=held.named(nearest.second[:200]) if len(held.sources) > 1 else (),
         examples=examples,
         crowded=near.crowded,
     )

@@ -39,7 +39,7 @@ def near_repeats(subject: Subject) -> Finding:
         rows=train.lines(later[:1000]),
         examples=(
             {
-                "train_rows": train.lines([near.first[k], near.second[k]]),
+                "train_rows": train.named([near.first[k], near.second[k]]),
                 "first": Ask("train", int(near.first[k]), "context"),
                 "second": Ask("train", int(near.second[k]), "context"),
                 "similarity": round(float(near.value[k]), 3),

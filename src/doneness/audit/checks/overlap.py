@@ -76,10 +76,10 @@ class Overlap(Tally):
         close = [(probe, count / int(self.sizes[probe])) for probe, count in shared.items()]
         close = [(probe, share) for probe, share in close if share >= _ENOUGH and shared[probe] >= 2]
         for probe, share in close:
-            hit = self.hits.setdefault(probe, [entry.place, entry.row.line, 0.0, 0])
+            hit = self.hits.setdefault(probe, [entry.place, entry.at, 0.0, 0])
             hit[3] += 1
             if share > hit[2]:
-                hit[:3] = [entry.place, entry.row.line, share]
+                hit[:3] = [entry.place, entry.at, share]
         if close:
             self.flags.add(entry)
 

@@ -58,7 +58,7 @@ class PairTally(Tally):
             self.seen.add(digest(f"{entry.question}\x1f{entry.normal_answer}\x1f{other}"))
         if kind:
             self.flags.add(entry)
-            note(self.examples, {"train_row": entry.row.line, "kind": kind, "place": entry.place})
+            note(self.examples, {"train_row": entry.at, "kind": kind, "place": entry.place})
 
 
 def pairs(subject: Subject) -> Finding:

@@ -38,7 +38,7 @@ def probe_leak(subject: Subject) -> Finding:
     examples = [
         {
             "probe": subject.probes[int(nearest.second[k])].id,
-            "train_row": train.lines([nearest.first[k]])[0],
+            "train_row": train.named([nearest.first[k]])[0],
             "asked": excerpt(subject.probes[int(nearest.second[k])].prompt),
             "train": Ask("train", int(nearest.first[k])),
             "similarity": round(float(nearest.value[k]), 3),

@@ -81,7 +81,7 @@ def same_answers(subject: Subject) -> Finding:
         threshold=_ANSWER,
         examples=(
             {
-                "train_rows": train.lines(places[begins[k] : begins[k] + min(20, sizes[k])]),
+                "train_rows": train.named(places[begins[k] : begins[k] + min(20, sizes[k])]),
                 "times": int(sizes[k]),
                 "answer": Ask("train", int(places[begins[k]]), "answer"),
             }

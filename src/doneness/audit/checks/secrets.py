@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from doneness.audit.check import DataCheck
@@ -12,7 +13,7 @@ from doneness.audit.illustrate import excerpt
 from doneness.audit.masking import SECRETS, private
 from doneness.audit.subject import Subject
 from doneness.audit.tally import Tally, note
-from doneness.core import Finding, Status
+from doneness.core import Finding, Status, say
 
 
 class Secrets(Tally):
@@ -37,7 +38,7 @@ class Secrets(Tally):
         self.flags.add(entry)
         for kind, begin, end in places:
             shown = excerpt(text[max(0, begin - 40) : end + 20])
-            example = {"file": entry.side, "row": entry.row.line, "kind": kind, "text": shown}
+            example = {"file": entry.side, "row": entry.at, "kind": kind, "text": shown}
             note(self.examples.setdefault(kind, []), example, 1)
 
 
@@ -57,7 +58,7 @@ def secrets(subject: Subject) -> Finding:
     count, n = len(seen.flags), seen.n
     subject.flag("AU25", seen.flags.train)
     order = sorted(seen.examples, key=lambda kind: (kind not in SECRETS, kind))
-    return finding(
+    found = finding(
         "AU25",
         Status.FAIL if seen.keys else Status.WARN if count else Status.PASS,
         {"count": count, "keys": seen.keys, "n": n, "share": count / n},
@@ -68,6 +69,8 @@ def secrets(subject: Subject) -> Finding:
         examples=(example for kind in order for example in seen.examples[kind]),
         kinds=dict(sorted(seen.kinds.items())),
     )
+    # Where no key was found there is none to revoke.
+    return found if seen.keys or found.advice is None else replace(found, advice=say("audit.au25.advice_personal"))
 
 
 CHECK = DataCheck("AU25", secrets, tally=Secrets, both=True)

@@ -31,11 +31,11 @@ def skipped_rows(subject: Subject) -> Finding:
         value=share,
         n=total,
         threshold=0.0,
-        rows=(line for line, _, blank in subject.train.missed_at if blank),
+        rows=(line for line, _, blank, _ in subject.train.missed_at if blank),
         examples=(
-            {"file": side.path.name, "row": line, "reason": reason}
+            {"file": side.path.name, "row": at, "reason": reason}
             for side in sides
-            for line, reason, blank in side.missed_at
+            for _, reason, blank, at in side.missed_at
             if blank
         ),
     )

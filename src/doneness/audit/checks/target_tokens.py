@@ -49,7 +49,7 @@ def target_tokens(subject: Subject) -> Finding:
         rows=lines(named),
         examples=(
             {
-                "train_row": lines([i])[0],
+                "train_row": subject.train.named([i])[0],
                 "tokens": int(tokens[i] + cut[i]),
                 "problem": problems.get(i, ""),
                 "question": Ask("train", i),

@@ -49,21 +49,22 @@ def template(subject: Subject) -> Finding:
     if found is None:
         return finding("AU08", Status.PASS, {"n": n}, value=0.0, n=n, threshold=limit, key="none")
     follow = follows(prompts, found) if found.share > limit else []
+    example = excerpt(prompts[follow[0]]) if follow else ""
     lines = subject.train.lines(places[k] for k in follow)
     whole = seen.sample.offered <= len(seen.sample)
     return finding(
         "AU08",
         Status.WARN if found.share > limit else Status.PASS,
         {"skeleton": found.skeleton, "count": found.followers, "share": found.share, "limit": limit,
-         "n": len(prompts)},
+         "n": len(prompts), "example": example},
         value=found.share,
         n=n,
         threshold=limit,
         interval=None if whole else wilson(found.followers, len(prompts)),
         rows=lines,
         examples=(
-            {"train_row": line, "question": excerpt(prompts[k])}
-            for line, k in zip(lines[:EXAMPLES], follow, strict=False)
+            {"train_row": subject.train.named([places[k]])[0], "question": excerpt(prompts[k])}
+            for k in follow[:EXAMPLES]
         ),
         skeleton=found.skeleton,
         looked_at=len(prompts),

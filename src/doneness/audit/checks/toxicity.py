@@ -80,7 +80,7 @@ class Toxicity(Tally):
         text = rude(entry)
         if text:
             self.flags.add(entry)
-            note(self.examples, {"train_row": entry.row.line, "text": excerpt(text)})
+            note(self.examples, {"train_row": entry.at, "text": excerpt(text)})
 
 
 def toxicity(subject: Subject) -> Finding:

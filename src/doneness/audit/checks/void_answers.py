@@ -63,7 +63,7 @@ class VoidAnswers(Tally):
         if kind:
             self.kinds[kind] += 1
             self.flags.add(entry)
-            note(self.examples[kind], {"train_row": entry.row.line, "kind": kind, "text": excerpt(entry.answer)}, 2)
+            note(self.examples[kind], {"train_row": entry.at, "kind": kind, "text": excerpt(entry.answer)}, 2)
 
 
 def void_answers(subject: Subject) -> Finding:
