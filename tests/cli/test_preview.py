@@ -128,6 +128,11 @@ def test_a_dry_run_shows_them_beside_the_recipe(
     assert told.out.startswith("[run]")
     assert "The first rows cannot be shown: " in told.err
     assert main(["preview", str(file), "--model", str(tmp_path / "none")]) == 2
+    # What training would be refused for is refused here, with or without the model at hand.
+    for fault, said in (("model.template=lama3", "llama3"), ("data.train=tolks.jsonl", "tolks.jsonl")):
+        for model in (tiny_model, tmp_path / "none"):
+            assert main(["train", str(file), "--dry-run", fault, f"model.path={model}"]) == 2
+            assert said in capsys.readouterr().err
 
 
 def test_faults_are_one_line(talks: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -78,6 +78,22 @@ def test_a_resumed_run_holds_out_the_same(without: Make) -> None:
     assert {r.id for r in part.eval} < {r.id for r in first.eval}
 
 
+@pytest.mark.parametrize("stage", ["sft", "dpo"])
+def test_as_many_are_held_out_as_are_evaluated_on(make_recipe: Make, tmp_path: Path, stage: str) -> None:
+    file = tmp_path / "many.jsonl"
+    asked = [f"{a} {b} {c}?" for a in WORDS for b in WORDS for c in WORDS[:6]]
+    rows = [{"prompt": q, "completion": "Yes.", "chosen": "Yes.", "rejected": "No."} for q in asked]
+    names = ("prompt", "completion") if stage == "sft" else ("prompt", "chosen", "rejected")
+    file.write_text("".join(json.dumps({n: row[n] for n in names}) + "\n" for row in rows), encoding="utf-8")
+    recipe = make_recipe("few", f"run.stage={stage}", f"data.train={file}", 'data.eval=""', "data.eval_rows=12")
+    found = read_recipe_rows(recipe) if stage == "sft" else read_stage_rows(recipe)
+    assert found.eval is not None and found.held_out is not None
+    assert len(found.eval) == found.held_out["rows"] == 12
+    assert f"Held out 12 of {len(rows)} rows" in found.lines[0].text()
+    left = len(rows) - len(found.train) - found.held_out["near_duplicates_left_out"]
+    assert 12 <= left <= 36, "what is not evaluated on is trained on, but for the roundness of a share"
+
+
 def test_none_trains_on_everything(without: Make) -> None:
     rows = read_recipe_rows(without("data.hold_out=none"))
     assert (len(rows.train), rows.eval, rows.lines, rows.held_out) == (40, None, (), None)

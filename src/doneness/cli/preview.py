@@ -15,7 +15,7 @@ from doneness.cli.console import console
 from doneness.cli.foreign import read_recipe, show
 from doneness.config import Recipe, build_recipe
 from doneness.config.foreign import is_foreign
-from doneness.core import DonenessError, Message, tr
+from doneness.core import DonenessError, Message, MissingExtraError, ModelError, tr
 
 if TYPE_CHECKING:
     from doneness.workflows.preview import Preview, Shown
@@ -58,8 +58,12 @@ def print_preview(out: Console, preview: Preview) -> None:
         out.print(_body(row, marks), soft_wrap=True)
 
 
-def print_first_rows(recipe: Recipe) -> None:
-    """The first rows on standard error, beside output that is for keeping; one line where they cannot be shown."""
+def print_first_rows(recipe: Recipe) -> int:
+    """The first rows on standard error, beside output that is for keeping; one line where they cannot be shown.
+
+    Returns:
+        The exit code: 2 where training would be refused for the same reason, 0 where the model alone is elsewhere.
+    """
     from doneness.workflows.preview import preview_recipe
 
     out = Console(file=sys.stderr, highlight=False)
@@ -67,6 +71,8 @@ def print_first_rows(recipe: Recipe) -> None:
         print_preview(out, preview_recipe(recipe))
     except DonenessError as error:
         print(tr("cli.preview.cannot", reason=str(error)), file=sys.stderr)
+        return 0 if isinstance(error, (ModelError, MissingExtraError)) else error.exit_code
+    return 0
 
 
 def _recipe(options: argparse.Namespace) -> tuple[Recipe, tuple[Message, ...]]:

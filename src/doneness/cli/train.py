@@ -39,9 +39,7 @@ def run(options: argparse.Namespace) -> int:
         print(dump_recipe(recipe), end="")
         show(lines)
         _say_held_out(recipe)
-        if recipe.data.train:
-            print_first_rows(recipe)
-        return 0
+        return print_first_rows(recipe) if recipe.data.train else 0
     out = console()
     for line in lines:
         out.print(Text(line.text()))

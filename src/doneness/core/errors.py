@@ -3,6 +3,7 @@
     DonenessError            a fault the user can mend: one line, exit code 2
     ├── RecipeError          a recipe that cannot be run (every fault at once)
     ├── DataError            a data file or row that cannot be trained on
+    ├── ModelError           a model or tokenizer that is not here, or cannot be loaded
     ├── UnreadableError      a log or run folder that cannot be read
     ├── MissingExtraError    a library that an extra would install
     └── StorageError         the disk is full or refuses
@@ -45,6 +46,10 @@ class RecipeError(DonenessError):
 
 class DataError(DonenessError):
     """A data file or row that cannot be used."""
+
+
+class ModelError(DonenessError):
+    """A model or tokenizer that is not here, or cannot be loaded."""
 
 
 class UnreadableError(DonenessError):

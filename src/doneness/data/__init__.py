@@ -2,7 +2,7 @@
 
 from doneness.data.eval_size import advised_rows, detectable
 from doneness.data.grade import result_of, same_result
-from doneness.data.held_out import HeldOut, hold_out
+from doneness.data.held_out import HeldOut, hold_out, reduced
 from doneness.data.near_duplicates import near_pairs, normalise, shingles, similarity
 from doneness.data.preferences import Kept, KtoRow, PreferenceRow, read_kto, read_preferences
 from doneness.data.prompts import PromptRow, read_prompts
@@ -40,6 +40,7 @@ __all__ = [
     "read_prompts",
     "read_rows",
     "read_texts",
+    "reduced",
     "refuse_absent",
     "result_of",
     "same_result",

@@ -20,6 +20,7 @@ from typing import Literal
 
 from doneness.data.near_duplicates import near_pairs, normalise
 from doneness.data.rows import Row
+from doneness.data.select import stratified
 
 TOP = 0.15  # the largest share; smaller ones are its halvings, so that a growing file changes it rarely
 CAP = 0.20  # never more of the rows
@@ -111,6 +112,17 @@ def hold_out(
         seed=seed,
         digest=_digest(judged),
     )
+
+
+def reduced(split: HeldOut, rows: int, seed: int) -> HeldOut:
+    """`split` with `rows` of the held-out rows, kinds in proportion; the others are used on neither side.
+
+    0, or no fewer than there are, leaves it as it is.
+    """
+    if rows == 0 or rows >= len(split.eval):
+        return split
+    kept = stratified(split.eval, rows, seed)
+    return replace(split, eval=kept, groups=len({row.cluster or row.id for row in kept}), digest=_digest(kept))
 
 
 def _group(row: Row) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from doneness.core import DonenessError, launched, tr
+from doneness.core import DonenessError, ModelError, launched, tr
 from doneness.models.imports import quiet_libraries, require
 from doneness.models.quantize import Quantization, prepared, quantized_arguments
 
@@ -143,7 +143,7 @@ def pick_dtype(dtype: str, device: str) -> str:
 def _not_loadable(path: str, error: Exception) -> DonenessError:
     """What failed; of a name that is no folder here the libraries speak of the hub alone."""
     key = "not_loadable" if Path(path).exists() else "not_on_hub"
-    return DonenessError(tr(f"models.{key}", path=path, reason=" ".join(str(error).split())[:300]))
+    return ModelError(tr(f"models.{key}", path=path, reason=" ".join(str(error).split())[:300]))
 
 
 def _source(path: str) -> tuple[str, dict[str, Any]]:
@@ -152,9 +152,9 @@ def _source(path: str) -> tuple[str, dict[str, Any]]:
         raise DonenessError(tr("models.no_path"))
     if place.suffix == ".gguf":
         if not place.is_file():
-            raise DonenessError(tr("models.missing", path=path))
+            raise ModelError(tr("models.missing", path=path))
         return str(place.parent), {"gguf_file": place.name}
     looks_local = place.is_absolute() or path.startswith(".") or path.count("/") > 1
     if looks_local and not place.is_dir():
-        raise DonenessError(tr("models.missing", path=path))
+        raise ModelError(tr("models.missing", path=path))
     return path, {}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from doneness.config import Recipe
+from doneness.config import DataSection, Recipe
 from doneness.core import Message, say
-from doneness.data import HeldOut, Rows, advised_rows, detectable, hold_out
+from doneness.data import HeldOut, Rows, advised_rows, detectable, hold_out, reduced
 from doneness.data.eval_size import LEVEL
 from doneness.workflows.rules import params_of
+
+_ROOM = 1.5
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,26 @@ def holding(recipe: Recipe, rows: Rows) -> Holding:
     """Hold out of `rows` as many as show the smallest gain that the recipe asks for, or as many as it says."""
     gain = params_of(recipe.stopping).epsilon(LEVEL) / LEVEL
     needed = advised_rows(gain)
-    asked, share, seed = recipe.data.hold_out_rows, recipe.data.hold_out_share, recipe.run.seed
+    asked, share, seed = wanted_rows(recipe.data), recipe.data.hold_out_share, recipe.run.seed
     if asked or share:
         split = hold_out(rows.rows, asked, seed, share=share)
     else:
         split = hold_out(rows.rows, needed, seed, "groups")
     if split is None:
         return Holding(rows, None, (say("workflows.held_out.none", rows=len(rows)),), None)
+    split = reduced(split, recipe.data.eval_rows, seed)
     train, judged = replace(rows, rows=split.train), replace(rows, rows=split.eval)
     return Holding(train, judged, _lines(split, len(rows), gain, needed), _facts(split, gain, needed))
+
+
+def wanted_rows(data: DataSection) -> int:
+    """How many rows to hold out as the recipe has it; 0 where it leaves that open, or asks for a share.
+
+    Of `eval_rows` somewhat more, since the share is a round one and a group goes as a whole: the rest is taken off.
+    """
+    if data.hold_out_rows or data.hold_out_share:
+        return data.hold_out_rows
+    return math.ceil(_ROOM * data.eval_rows)
 
 
 def _lines(split: HeldOut, rows: int, gain: float, needed: int) -> tuple[Message, ...]:

@@ -66,23 +66,25 @@ def preview_recipe(recipe: Recipe, count: int = ROWS) -> Preview:
         DonenessError: data or tokenizer cannot be used.
         MissingExtraError: transformers is not installed.
     """
-    from doneness.models.templates import with_template
+    from doneness.models.templates import template, with_template
 
     first = _first(recipe, count)
     most = _SPARE * count if recipe.data.on_long == "skip" else count
+    # What needs no model comes first, so that its faults are told where the model is elsewhere.
+    if recipe.model.template:
+        template(recipe.model.template)
+    answered = recipe.run.stage in ("sft", "distill")
+    read: Any = read_recipe_rows(first) if answered else read_stage_rows(first)
     tokenizer = tokenizer_of(recipe)
     line = with_template(tokenizer, recipe.model.template)
     lines = [] if line is None else [line]
-    if recipe.run.stage in ("sft", "distill"):
-        rows = read_recipe_rows(first)
-        rows = replace(rows, train=replace(rows.train, rows=rows.train.rows[:most]))
-        encoded = encode_recipe_rows(tokenizer, rows, recipe.data)
-        told = encoding_lines(tokenizer, rows, encoded, recipe.data)
+    read = replace(read, train=replace(read.train, rows=read.train.rows[:most]))
+    if answered:
+        encoded = encode_recipe_rows(tokenizer, read, recipe.data)
+        told = encoding_lines(tokenizer, read, encoded, recipe.data)
     else:
-        staged = read_stage_rows(first)
-        staged = replace(staged, train=replace(staged.train, rows=staged.train.rows[:most]))
-        encoded = encode_stage_rows(tokenizer, staged, recipe)
-        told = stage_lines(staged, encoded, recipe)
+        encoded = encode_stage_rows(tokenizer, read, recipe)
+        told = stage_lines(read, encoded, recipe)
     if told:
         lines += [say("workflows.preview.of", rows=len(encoded.train.rows)), *told]
     rows = encoded.train.rows[:count]

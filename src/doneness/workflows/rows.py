@@ -65,9 +65,8 @@ def read_recipe_rows(recipe: Recipe) -> RecipeRows:
         return RecipeRows(_pick(whole, data.train_rows, seed), None, spans)
     # From the whole file, so that a row's side does not depend on how many are trained on.
     found = holding(recipe, whole)
-    judged = None if found.eval is None else _pick(found.eval, data.eval_rows, seed)
-    refuse_absent(spans, judged.rows if judged else ())
-    return RecipeRows(_pick(found.train, data.train_rows, seed), judged, spans, found.lines, found.facts)
+    refuse_absent(spans, found.eval.rows if found.eval else ())
+    return RecipeRows(_pick(found.train, data.train_rows, seed), found.eval, spans, found.lines, found.facts)
 
 
 def read_questions(path: str, reading: Reading) -> Rows:

@@ -26,8 +26,10 @@ from doneness.data import (
     read_preferences,
     read_prompts,
     read_texts,
+    reduced,
     stratified,
 )
+from doneness.workflows.held_out import wanted_rows
 from doneness.workflows.rows import reading_of, skipped_lines
 
 _WANTED = 400  # pairs held out where nobody says how many: their accuracy is then told to five points
@@ -100,17 +102,17 @@ def read_stage_rows(recipe: Recipe) -> StageRows:
         return StageRows(train, held_out)
     if data.hold_out == "none":
         return StageRows(_picked(kind, whole, data.train_rows, seed), None)
-    wanted = data.hold_out_rows or (_WANTED_ANSWERS if recipe.run.stage == "grpo" else _WANTED)
+    wanted = wanted_rows(data) or (_WANTED_ANSWERS if recipe.run.stage == "grpo" else _WANTED)
     split = hold_out([kind.face(row) for row in whole.rows], wanted, seed, share=data.hold_out_share)
     if split is None:
         lines = (say("workflows.held_out.none", rows=len(whole)),)
         return StageRows(_picked(kind, whole, data.train_rows, seed), None, lines)
+    split = reduced(split, data.eval_rows, seed)
     train, judged = (_sided(kind, whole, side) for side in (split.train, split.eval))
     lines = (_said(recipe.run.stage, split, len(whole)),)
     facts: dict[str, Any] = {"rows": len(split.eval), "groups": split.groups, "all_groups": split.all_groups}
     facts |= {"seed": split.seed, "near_duplicates_left_out": split.near_train + split.near_eval, "hash": split.digest}
-    picked = _picked(kind, train, data.train_rows, seed), _picked(kind, judged, data.eval_rows, seed)
-    return StageRows(*picked, lines, facts)
+    return StageRows(_picked(kind, train, data.train_rows, seed), judged, lines, facts)
 
 
 def _kind_of(recipe: Recipe) -> _Kind:
