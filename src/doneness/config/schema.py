@@ -150,7 +150,8 @@ class DataSection:
     train_rows: int = field(default=0, metadata={"low": 0})
     """Use this many training rows, kinds in proportion; 0 means all."""
     eval_rows: int = field(default=0, metadata={"low": 0})
-    """Use this many evaluation rows; 0 means all. Where eval is empty and nothing says how many to hold out, this does."""
+    """Use this many evaluation rows; 0 means all. Where eval is empty and nothing else says how many to hold out, this
+    does."""
     system: str = ""
     """System message put before rows that have none; empty leaves it to the chat template."""
     tool_format: str = field(default="template", metadata={"choices": TOOL_FORMATS})
