@@ -8,10 +8,10 @@ The server is `doneness serve` in a process of its own, the browser Chromium on 
 on its cores with whatever else runs there. "Cold" is the first start ever: nothing of the folder is known, the list is
 shown with what the file system tells, and verdicts stream in as they are found; "warm" every later start. The million
 points are a `trainer_state.json` with an evaluation after every thousand; drawn counts from the request for the page
-to the curve on the screen, zoomed from the wish to see a hundredth of it to that hundredth drawn with at least a
-thousand points of its own. Viewers hold a stream of events each, of a run that logs five steps a second and is
-evaluated every five seconds; what they cost is the processor time of the server and of its workers, judging the run
-again and again among it. Memory is their proportional set size.
+to the curve on the screen, first as the server drew it, then as the figure that can be zoomed; zoomed, from the wish
+to see a hundredth of it to that hundredth drawn with at least a thousand points of its own. Viewers hold a stream of
+events each, of a run that logs five steps a second and is evaluated every five seconds; what they cost is the processor
+time of the server and of its workers, judging the run again and again among it. Memory is their proportional set size.
 
 TensorBoard, where it is installed in `--rival-python`, is given the same losses as event files, and timed from its
 start until its interface hands out the run's loss, which it thins to a thousand points.

@@ -6,16 +6,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median
 from typing import Any
+from urllib.parse import urljoin
 
 _PATIENCE = 300_000  # milliseconds, on a machine that does other work
 _PAINTED = "() => performance.getEntriesByName('first-contentful-paint').length"
 _PAINT = """() => Object.fromEntries(performance.getEntriesByType('paint').map(e => [e.name, e.startTime]))"""
 _LISTED = """(n) => document.querySelectorAll('[data-id]').length >= n && performance.now()"""
+_SEEN = """() => [...document.querySelectorAll('.still svg')].some(s => s.getBoundingClientRect().width > 0)
+  && performance.now()"""
 _DRAWN = """(least) => {
   const box = document.querySelector('.js-plotly-plot');
   if (!box || !box.data || !box.querySelector('.scatterlayer .trace')) return false;
+  if ((box.querySelector('path.dots')?.getAttribute('d').split('M').length ?? 0) <= 0.9 * least) return false;
   return Math.max(...box.data.map(t => t.x ? t.x.length : 0)) >= least && performance.now();
 }"""
+_ALONE = """(source) => new Promise((done) => {
+  const began = performance.now(), script = document.createElement('script');
+  script.src = source;
+  script.onload = () => done(performance.now() - began);
+  document.head.append(script);
+})"""
 _ZOOM = """([low, high, least]) => new Promise((done) => {
   const box = document.querySelector('.js-plotly-plot'), began = performance.now();
   const look = () => {
@@ -62,17 +72,32 @@ def listed(found: Any, address: str, count: int, repeat: int) -> dict[str, float
 
 
 def drawn(found: Any, address: str, points: int, repeat: int) -> dict[str, float]:
-    """A long run: its curve drawn, and drawn again with more detail after a zoom into a hundredth of it."""
-    first = opened(found, address, repeat, _DRAWN, 1000)
+    """A long run: its curve as the server drew it, as the script did, and again after a zoom into a hundredth."""
+    least = min(1000, points // 100)
+    seen = opened(found, address, repeat, _SEEN)["done"]
+    first = opened(found, address, repeat, _DRAWN, least)
     zooms, inside = [], 0
     with _page(found) as page:
         page.goto(address, timeout=_PATIENCE)
-        page.wait_for_function(_DRAWN, arg=1000, timeout=_PATIENCE)
+        page.wait_for_function(_DRAWN, arg=least, timeout=_PATIENCE)
         for k in range(max(repeat, 3)):
-            low = points * (0.2 + 0.1 * k)
-            seconds, inside = page.evaluate(_ZOOM, [low, low + points / 100, 1000])
+            low = points * (0.2 + 0.1 * (k % 7))
+            seconds, inside = page.evaluate(_ZOOM, [low, low + points / 100, least])
             zooms.append(seconds / 1e3)
-    return {**first, "zoomed": median(zooms), "inside": inside}
+    return {**first, "seen": seen, "plotly": _alone(found, address, repeat), "zoomed": median(zooms), "inside": inside}
+
+
+def _alone(found: Any, address: str, repeat: int) -> float:
+    """Seconds that plotly.js takes to be loaded and to begin, with nothing to draw."""
+    times = []
+    for _ in range(repeat):
+        with _page(found) as page:
+            page.goto(address, timeout=_PATIENCE)
+            source = page.locator("script[src*=plotly]").get_attribute("src")
+        with _page(found) as page:
+            page.goto(urljoin(address, "/api/runs"), timeout=_PATIENCE)
+            times.append(page.evaluate(_ALONE, source) / 1e3)
+    return median(times)
 
 
 @contextmanager

@@ -27,7 +27,11 @@ def page(found: dict[str, Any]) -> str:
         it = found["long"]
         n, seen = f"{it['points']:,}", it["browser"]
         rows += [
-            (f"{n} points drawn, from request to curve", _s(seen["done"]), _held(seen["done"], limits["drawn"])),
+            (f"{n} points drawn, from request to the server's drawing on the screen", _s(seen["seen"]),
+             _held(seen["seen"], limits["drawn"])),
+            ("the same, until the figure that can be zoomed stands in its place", _s(seen["done"]),
+             _held(seen["done"], limits["drawn"])),
+            ("of that plotly.js alone, on an empty page", _s(seen["plotly"]), ""),
             (f"zoomed into a hundredth of them ({seen['inside']:,} points shown)", _s(seen["zoomed"]),
              _held(seen["zoomed"], limits["zoomed"])),
             ("that run's first paint", _s(seen["paint"]), _held(seen["paint"], limits["paint"])),

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from doneness.curves.shares import Interval, wilson
 from doneness.review.deck import name_of
 from doneness.review.points import Unit, unit_of
+from doneness.review.position import interval
 from doneness.review.votes import FIRST, SECOND, TIE, Vote
 
 _DRAWS, _LEAST = 1000, 5  # draws; pairs below which no interval is given
@@ -47,7 +48,9 @@ class Bias:
     """What position does to a reviewer.
 
     Attributes:
-        left: votes for the left side, of `decided` votes for either; `interval` of the share, 95 %.
+        left: votes for the left side, of `decided` votes for either. Repetitions are left out: their sides are not
+            drawn but swapped, so that a steady reviewer votes left in exactly one of the two.
+        interval: of that share, 95 % for all reviewers together and at every look; see `position`.
         repeated: pairs shown again, swapped; `kept` of them got the same verdict.
         kept_interval: of that share, 95 %.
         followed: repeated pairs in which the same side was preferred both times, so the other answer.
@@ -66,7 +69,7 @@ class Bias:
 
     @property
     def biased(self) -> bool:
-        """Whether the share of left leaves a half out of its interval."""
+        """Whether the interval leaves out a half: of fair reviewers at most one sitting of twenty ever says so."""
         return self.decided > 0 and not self.interval[0] <= 0.5 <= self.interval[1]
 
 
@@ -162,18 +165,20 @@ def biases(votes: Sequence[Vote]) -> tuple[Bias, ...]:
     by: dict[int, list[Vote]] = defaultdict(list)
     for vote in votes:
         by[vote.reviewer.id].append(vote)
-    return tuple(_bias(each) for each in by.values())
+    people = sum(each[0].reviewer.kind != "judge" for each in by.values())
+    return tuple(_bias(each, max(people, 1)) for each in by.values())
 
 
-def _bias(mine: Sequence[Vote]) -> Bias:
+def _bias(mine: Sequence[Vote], reviewers: int) -> Bias:
     known = {vote.showing.token: vote for vote in mine}
     twice = [(known[v.showing.repeats], v) for v in mine if v.showing.repeats in known]
     kept = sum(label(one) == label(other) for one, other in twice)
     followed = sum(one.verdict == other.verdict and one.verdict in (FIRST, SECOND) for one, other in twice)
-    left, right = (sum(v.verdict == side for v in mine) for side in (FIRST, SECOND))
+    drawn = [v.verdict for v in mine if v.showing.repeats is None]
+    left, decided = drawn.count(FIRST), drawn.count(FIRST) + drawn.count(SECOND)
     who = mine[0].reviewer
     return Bias(
-        who.name, who.kind, len(mine), left, left + right, wilson(left, left + right), len(twice), kept,
+        who.name, who.kind, len(mine), left, decided, interval(left, decided, reviewers), len(twice), kept,
         wilson(kept, len(twice)), followed,
     )  # fmt: skip
 

@@ -14,9 +14,11 @@ from starlette.routing import Route
 from doneness.core import DonenessError
 from doneness.web.api import asked_answers, chosen, found
 from doneness.web.context import Context
+from doneness.web.entries import ENDED
 from doneness.web.guard import Refusal
 from doneness.web.pages import render
 from doneness.web.pages_assets import find_asset
+from doneness.web.requests import requests
 from doneness.web.respond import LANGUAGE, as_html, form_of, language_of, page_state, said
 
 _SAFE = re.compile(r"/[A-Za-z0-9_\-/.?=&%]*")
@@ -36,6 +38,9 @@ async def run(request: Request) -> Response:
     seen = await context.seen(entry, lang)
     probed = len(entry.raw.probed) if entry.raw else 0
     can = context.can(entry)
+    home = context.folder(entry) if entry.raw is not None and entry.raw.home is not None else None
+    over = context.keeper.state(entry) == ENDED
+    asked = await asyncio.to_thread(requests, seen.requests, home, over, lang)
     return await _page(
         request,
         "run",
@@ -46,6 +51,8 @@ async def run(request: Request) -> Response:
             "reviewable": probed >= 2 and entry.raw is not None and entry.raw.home is not None,
             "answers": probed >= 1,
             "version": f"{seen.version}-{context.keeper.state(entry)}-{sum(can.values())}",
+            "requests": asked,
+            "every_row": request.query_params.get("rows") == "all",
         },
     )
 

@@ -21,12 +21,14 @@ from doneness.web.guard import HEADERS, Refusal
 from doneness.web.hub import MOST as MOST_STREAMS
 from doneness.web.hub import Stream
 from doneness.web.keeper import RUNS
+from doneness.web.pages_figure import evaluations
 from doneness.web.respond import as_json, language_of, object_of, text_in
 from doneness.web.series import LEAST, MOST, series
 
 _NAMES, _RUNS = 40, 12  # columns, runs at a time
 _EVENTS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store"), *HEADERS]
 _USUAL = ("train", "eval", "rate", "grad")
+JUDGED = "judged"  # the evaluations that the verdict rests on, as the figure of a page has them
 
 
 async def runs(request: Request) -> Response:
@@ -64,7 +66,12 @@ async def run_series(request: Request) -> Response:
     columns = await context.live.columns(entry)
     if axis != "step" and axis not in columns.axes:
         raise Refusal(400, "axis")
-    return as_json(await asyncio.to_thread(series, columns, names, axis, window, points))
+    told = await asyncio.to_thread(series, columns, names, axis, window, points)
+    if JUDGED in names:
+        seen = await context.seen(entry, language_of(request))
+        ends = (None if at is None else columns.step_at(axis, at) for at in window)
+        told[JUDGED] = evaluations(seen.view.curve, *ends)
+    return as_json(told)
 
 
 async def control(request: Request) -> Response:

@@ -21,11 +21,12 @@ _VIEWS = 64
 
 @dataclass(frozen=True)
 class Seen:
-    """What the page of a run shows, in a language, and the names of its columns."""
+    """What the page of a run shows, in a language, the names of its columns, and the requests it has taken."""
 
     view: ReportView
     series: list[str]
     version: str
+    requests: list[dict[str, Any]]
 
 
 class Context:
@@ -70,7 +71,7 @@ class Context:
     async def _made(self, entry: Entry, lang: str, version: str) -> Seen:
         where = self.keeper.where(entry.unit)
         told = await self.pool.ask("view", ASKED, where=where, key=entry.key, lang=lang)
-        seen = Seen(told["view"], told["series"], version)
+        seen = Seen(told["view"], told["series"], version, told["requests"])
         self._views[entry.id, lang] = seen
         while len(self._views) > _VIEWS:
             self._views.popitem(last=False)

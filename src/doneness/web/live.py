@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from doneness.core import LANGUAGES, tr
-from doneness.core.text import printable
+from doneness.core import LANGUAGES
 from doneness.runs.journal import FILE, number
 from doneness.runs.records import fault_of
 from doneness.web.columns import Columns, Shelf, Track, load
-from doneness.web.entries import LIVE, Entry, one_line
+from doneness.web.entries import LIVE, Entry
 from doneness.web.hub import Hub
 from doneness.web.keeper import Keeper
 from doneness.web.pool import ASKED, Pool
+from doneness.web.requests import heard
 
 _EVERY = 0.5  # seconds between two looks
 _AT_ONCE = 4 << 20  # bytes of new rows that are read at once
@@ -185,27 +185,6 @@ class Live:
             channel = f"{entry.id}:{lang}"
             if self._hub.heeds(channel):
                 self._hub.publish(channel, "control", heard(record, lang))
-
-
-def heard(record: Mapping[str, Any], lang: str) -> dict[str, Any]:
-    """A request that the run has taken, as its page is told."""
-    action, refused = printable(str(record.get("request", "")))[:20], bool(record.get("refused"))
-    who = one_line(str(record.get("who", "?")))[:80]
-    key = f"web.control.{'refused' if refused else 'done'}_{action}"
-    step = record.get("keep", record.get("step"))
-    try:
-        text = tr(key, lang, who=who, step=step)
-    except KeyError:
-        text = ""
-    return {
-        "id": printable(str(record.get("id", "")))[:200],
-        "action": action,
-        "step": step,
-        "who": who,
-        "at": printable(str(record.get("at", "")))[:40],
-        "state": "refused" if refused else "done",
-        "text": text,
-    }
 
 
 def _news(path: Path, each: _Followed) -> list[bytes]:

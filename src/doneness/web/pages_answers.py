@@ -17,7 +17,12 @@ _TAGS = {"added": "ins", "removed": "del"}
 
 
 def answers(state: PageState) -> str:
-    """The page; `state.data` has row, asked (the query) and found (what /api/run/{id}/answers says)."""
+    """The page.
+
+    `state.data` has row, asked (the query) and found (what /api/run/{id}/answers says).
+
+    Script says when answers have come or changed since; nothing is exchanged under a reader's eyes.
+    """
     row, asked, found = (state.data[name] for name in ("row", "asked", "found"))
     items = "".join(_question(item, found) for item in found["items"])
     n = int(found.get("of") or 0)
@@ -26,7 +31,8 @@ def answers(state: PageState) -> str:
     return (
         tabs(row, "answers", reviewable=bool(state.data.get("reviewable", True)))
         + f"<header>{run_title(row, state, 'answers')}</header>{_form(row, asked, found)}"
-        + f'<p class="note" role="status">{said}</p>{listed}{_pages(row, asked, found)}'
+        + f'<p id="newer" class="note" role="status" hidden><a href="">{t("answers.newer")}</a></p>'
+        + f'<div id="listed"><p class="note" role="status">{said}</p>{listed}{_pages(row, asked, found)}</div>'
     )
 
 

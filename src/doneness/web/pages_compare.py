@@ -35,11 +35,10 @@ def compare(state: PageState) -> str:
     warned = "".join(f'<p class="warning">{prose(w)}</p>' for w in found.warnings)
     title = escape(tr("compare.title", n=len(found.runs)))
     return (
-        f"<header><h1>{title}</h1>{said}{warned}<p><strong>{prose(summary(found))}</strong></p></header>{picker}"
-        + _curve(found)
-        + compare_html.table(found)
-        + compare_html.facts(found)
-        + data_block("compared", _drawn(found))
+        f'<header id="said" data-live><h1>{title}</h1>{said}{warned}<p><strong>{prose(summary(found))}</strong></p>'
+        f"</header>{picker}{_curve(found)}"
+        f'<div id="at-table" data-live>{compare_html.table(found)}{compare_html.facts(found)}</div>'
+        f'<div id="data" data-live hidden>{data_block("compared", _drawn(found))}</div>'
     )
 
 

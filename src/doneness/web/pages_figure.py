@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -10,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from doneness.core import tr
-from doneness.report.curve import AXES, Curve, Line
+from doneness.report.curve import AXES, Curve, EvalPoint, Line
 from doneness.report.numbers import ABSENT, between, compact, count, plain
+from doneness.report.thin import thin
 from doneness.report.view import ReportView
 
 Floats = npt.NDArray[np.float64]
 _PLACES = 500  # points of an axis; between them it is a straight line
+_MARKS, _STILL = 300, 160  # evaluations in the figure; in its still drawing. Those between are asked for
 _ROWS = 40  # of the table that says the figure in numbers
 
 
@@ -34,7 +37,8 @@ def curve_data(c: Curve) -> dict[str, Any]:
     return {
         "axes": {name: _thinned(*c.axes[name]) for name in AXES if name in c.axes},
         "trend": _trend(c),
-        "evals": [[e.step, _short(e.loss), _short(e.low), _short(e.high)] for e in c.evals],
+        "evals": [evaluation(e) for e in _some(c, _MARKS)],
+        "evals_all": len(c.evals),
         "fan": _line(c.forecast) if c.forecast is not None and c.forecast.low is not None else None,
         "sweet": list(c.sweet) if c.sweet else None,
         "chosen": c.chosen,
@@ -46,6 +50,30 @@ def curve_data(c: Curve) -> dict[str, Any]:
         "points": int(c.raw.step.size),
         "unit": tr("report.figure.y_title" if c.per_token else "report.figure.y_logged"),
     }
+
+
+def still(c: Curve) -> Curve:
+    """The curve as the page's first drawing shows it: no more evaluations than its width can tell apart."""
+    return replace(c, evals=_some(c, _STILL))
+
+
+def evaluation(e: EvalPoint) -> list[Any]:
+    """[step, loss, lower, upper] of an evaluation."""
+    return [e.step, _short(e.loss), _short(e.low), _short(e.high)]
+
+
+def evaluations(c: Curve, first: float | None, last: float | None) -> list[list[Any]]:
+    """The evaluations of a stretch of steps, either end open where it is None."""
+    low, high = (-np.inf if first is None else first), (np.inf if last is None else last)
+    within = tuple(e for e in c.evals if low <= e.step <= high)
+    return [evaluation(e) for e in _some(replace(c, evals=within), _MARKS)]
+
+
+def _some(c: Curve, most: int) -> tuple[EvalPoint, ...]:
+    """At most about so many evaluations: the extremes, others evenly between, and the one of the step to keep."""
+    steps = np.array([e.step for e in c.evals], dtype=np.float64)
+    kept = set(thin(steps, np.array([e.loss for e in c.evals], dtype=np.float64), most)[0].tolist())
+    return tuple(e for e in c.evals if e.step in kept or e.step == c.chosen)
 
 
 def decision_data(view: ReportView) -> list[list[Any]]:

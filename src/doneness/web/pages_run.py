@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from threading import Lock
 from typing import Any
@@ -17,23 +18,29 @@ from doneness.report.numbers import count, duration
 from doneness.report.prose import prose
 from doneness.report.view import CheckpointRow, ReportView
 from doneness.web.page_state import PageState
-from doneness.web.pages_figure import as_table, decision_data, figure_data
+from doneness.web.pages_figure import as_table, decision_data, figure_data, still
 from doneness.web.pages_plot import plot
 from doneness.web.pages_shell import data_block, t, tabs
 
 ACTIONS = ("stop", "cooldown", "keep")
+_MOST_ROWS, _SPREAD = 100, 40  # checkpoints in the table; of a longer one so many evenly between
 _KEPT = 32  # bodies in memory: runs that are being looked at, in two languages
 _bodies: OrderedDict[tuple[Any, ...], tuple[str, str]] = OrderedDict()
 _lock = Lock()
 
 
 def run(state: PageState) -> str:
-    """The page; `state.data` has row, view, can, answers, reviewable, version and, where there are any, requests."""
+    """The page.
+
+    `state.data` has row, view, can, answers, reviewable, version; requests where there are any; every_row where the
+    reader wants all rows of a long table.
+    """
     data, row = state.data, state.data["row"]
     view: ReportView = data["view"]
     can = {action: bool(data.get("can", {}).get(action)) and not state.readonly for action in ACTIONS}
-    key = (row["id"], data.get("version"), state.lang, can["keep"])
-    top, body = _cached(key, view, can["keep"])
+    every = bool(data.get("every_row"))
+    key = (row["id"], data.get("version"), state.lang, can["keep"], every)
+    top, body = _cached(key, view, can["keep"], every)
     return (
         tabs(row, "run", bool(data.get("answers")), bool(data.get("reviewable")))
         + f'<div id="now">{_pace(row)}{_controls(can)}</div>{_requests(data.get("requests", ()))}'
@@ -42,13 +49,13 @@ def run(state: PageState) -> str:
     )
 
 
-def _cached(key: tuple[Any, ...], view: ReportView, keep: bool) -> tuple[str, str]:
+def _cached(key: tuple[Any, ...], view: ReportView, keep: bool, every: bool) -> tuple[str, str]:
     """What rests on the run's content alone, rendered once for all who look; without a version nothing is kept."""
     with _lock:
         if key[1] is not None and key in _bodies:
             _bodies.move_to_end(key)
             return _bodies[key]
-    made = html_top.verdict(view), _body(view, keep)
+    made = html_top.verdict(view), _body(view, keep, every)
     with _lock:
         _bodies[key] = made
         while len(_bodies) > _KEPT:
@@ -56,12 +63,13 @@ def _cached(key: tuple[Any, ...], view: ReportView, keep: bool) -> tuple[str, st
     return made
 
 
-def _body(view: ReportView, keep: bool) -> str:
+def _body(view: ReportView, keep: bool, every: bool) -> str:
     button = _keep_button if keep else None
+    rows, note = (view, "") if every else _some(view)
     sections = (
         ("spans", html_spans.spans(view)),
         ("groups", html_groups.groups(view)),
-        ("checkpoints", tables.checkpoints(view, button)),
+        ("checkpoints", tables.checkpoints(rows, button) + note),
         ("checklist", html_checklist.checklist(view)),
         ("timeline", tables.timeline(view)),
         ("health", html_health.health(view)),
@@ -72,12 +80,31 @@ def _body(view: ReportView, keep: bool) -> str:
     return _curve(view) + "".join(f'<div id="at-{name}" data-live>{markup}</div>' for name, markup in sections)
 
 
+def _some(view: ReportView) -> tuple[ReportView, str]:
+    """The rows of a table of a thousand checkpoints that are asked for first, and where the others are."""
+    rows = view.checkpoints
+    if len(rows) <= _MOST_ROWS:
+        return view, ""
+    spread = {round(k * (len(rows) - 1) / (_SPREAD - 1)) for k in range(_SPREAD)} | set(
+        range(len(rows) - 10, len(rows))
+    )
+    sweet = [i for i, row in enumerate(rows) if row.sweet]
+    spread |= {sweet[0], sweet[-1]} if sweet else set()
+    shown = [row for i, row in enumerate(rows) if i in spread or row.chosen or row.best]
+    note = (
+        f'<p class="note">{t("run.some_rows", n=count(len(shown)), all=count(len(rows)))} '
+        f'<a href="?rows=all#checkpoints">{t("run.every_row")}</a></p>'
+    )
+    return replace(view, checkpoints=tuple(shown)), note
+
+
 def _curve(view: ReportView) -> str:
     c = view.curve
     head = f"<h2>{escape(tr('report.head.curve'))}</h2>"
     if not (c.raw.step.size or c.evals):
         return f'<section id="curve" class="empty">{head}<p class="lead">{t("run.waiting")}</p></section>'
-    stills = tuple(draw(c, width=width, standalone=False) for width in (WIDE, NARROW))
+    seen = still(c)
+    stills = tuple(draw(seen, width=width, standalone=False) for width in (WIDE, NARROW))
     data = data_block("figure", figure_data(view)) + data_block("decided", decision_data(view))
     drawn = plot(stills, [a for a in AXES if a in c.axes], alternative(c), html_top.caption(view))
     return (
@@ -142,7 +169,10 @@ def _controls(can: Mapping[str, bool]) -> str:
 
 
 def _requests(made: Sequence[Mapping[str, Any]]) -> str:
-    items = "".join(f'<li data-id="{escape(str(r["id"]))}">{prose(str(r["text"]))}</li>' for r in made)
+    items = "".join(
+        f'<li data-id="{escape(str(r["id"]))}" data-state="{escape(str(r["state"]))}">{prose(str(r["text"]))}</li>'
+        for r in made
+    )
     return f'<ol id="requests" aria-label="{t("control.requests")}"{"" if items else " hidden"}>{items}</ol>'
 
 

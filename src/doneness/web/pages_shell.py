@@ -17,13 +17,19 @@ from doneness.web.pages_assets import PLOTLY, address
 _MODULES = {
     "runs": ("runs.js",),
     "run": ("run.js",),
-    "answers": (),
+    "answers": ("answers.js",),
     "review": ("review.js",),
     "compare": ("compare.js",),
     "login": (),
     "fault": (),
 }
 _DRAWS = ("run", "compare")
+# What the modules of a page load in turn: told beforehand, they come together and not one after another.
+_INNER = {
+    "run": ("control.js", "curve.js", "decided.js", "figure.js", "marks.js", "places.js", "swap.js"),
+    "compare": ("figure.js", "marks.js", "places.js", "swap.js"),
+    "answers": ("swap.js",),
+}
 _WIDE = ("runs", "answers", "review")
 _OTHER = {"en": ("zh", "中文", "zh-CN"), "zh": ("en", "English", "en")}
 
@@ -38,6 +44,7 @@ def shell(page: str, state: PageState, body: str) -> str:
     lang = "zh-CN" if state.lang == "zh" else "en"
     theme = f' data-theme="{state.theme}"' if state.theme in ("light", "dark") else ""
     scripts = "".join(f'<script type="module" src="{address(m)}"></script>' for m in ("common.js", *_MODULES[page]))
+    scripts += "".join(f'<link rel="modulepreload" href="{address(m)}">' for m in _INNER.get(page, ()))
     if page in _DRAWS:
         scripts += f'<script defer src="{address(PLOTLY)}"></script>'
     wide = ' class="broad"' if page in _WIDE else ""

@@ -21,6 +21,7 @@ from doneness.report.thin import thin
 from doneness.runs import Run, read
 from doneness.runs.readers import read_beneath
 from doneness.web.columns import SHORT, Columns, columns_of, save
+from doneness.web.requests import noted
 from doneness.web.rows import Raw, raw_of
 from doneness.web.scan import leads_out
 from doneness.web.where import Where
@@ -70,7 +71,8 @@ def view(where: Where, key: str, lang: str) -> dict[str, Any]:
     each = _one(where, key)
     built = view_of(each, lang)
     names = [SHORT.get(name, name) for name, series in each.run.series.items() if len(series)]
-    return {"view": replace(_light(built), questions=()), "series": names}
+    told = {"series": names, "requests": noted(each.run)}
+    return {"view": replace(_light(built), questions=()), **told}
 
 
 def columns(where: Where, key: str) -> Columns:

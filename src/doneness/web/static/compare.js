@@ -1,23 +1,40 @@
 // Several runs in one figure: pale trends, evaluations over them, each run in its colour under its letter.
-import { data } from "./common.js";
+import { data, follow } from "./common.js";
 import { Figure, upright } from "./figure.js";
 import { chosen, evaluations, ink, trend } from "./marks.js";
 import { along } from "./places.js";
+import { renewal, swapped } from "./swap.js";
 
-const found = data("compared");
+const REST = 2000; // milliseconds between two looks at runs that go on: comparing them anew is work
+let found = data("compared"), figure = null;
 
 /** Each run has its own way from steps to the axis; the figure's own unit of width is a step of the longest run. */
 function begin() {
+  const { axes, last } = measured();
+  figure = new Figure({ axes, draw });
+  figure.last = last;
+  figure.title = found.runs[0].unit;
+  figure.redraw();
+}
+
+function measured() {
   const runs = found.runs;
   const ends = Object.fromEntries(Object.keys(runs[0].axes).filter((a) => runs.every((r) => r.axes[a])).map((axis) => [
     axis, Math.max(...runs.map((r) => along(r.axes[axis][0], r.axes[axis][1], r.last)))]));
   const last = Math.max(...runs.map((r) => r.last), 1);
   const axes = Object.fromEntries(Object.entries(ends).map(([axis, end]) => [axis, [[0, last], [0, end]]]));
-  const figure = new Figure({ axes, draw });
-  figure.last = last;
-  figure.title = runs[0].unit;
-  figure.redraw();
+  return { axes, last };
 }
+
+/** What came since: the table, the words, and the curves, on the axis and in the stretch that the reader looks at. */
+const renew = renewal((page) => {
+  swapped(page);
+  found = data("compared");
+  if (!found) return;
+  if (!figure) { location.reload(); return; }
+  Object.assign(figure, measured());
+  figure.redraw();
+}, REST);
 
 function draw(figure) {
   const traces = [], lines = [], labels = [], shapes = [], unit = figure.unit[0];
@@ -51,6 +68,8 @@ function draw(figure) {
   return { traces, lines, raw: [], labels, shapes, notes, panels: { loss: tall + 0.04, axes } };
 }
 
+const shortened = (word, most) => (word.length > most ? `${word.slice(0, most - 1)}…` : word);
+
 /** Under the panel, a line a run: how far it went, its sweet spot thick, the step to keep as a dot, its verdict. */
 function lane(figure, run, y, traces, notes, height) {
   const [steps, values] = run.axes[figure.axis], place = (step) => along(steps, values, step) * figure.unit[0];
@@ -60,7 +79,10 @@ function lane(figure, run, y, traces, notes, height) {
   if (run.sweet) traces.push(line(run.sweet[0], run.sweet[1], 6));
   if (run.chosen !== null) traces.push(chosen(place(run.chosen), y, "y2")[1]);
   notes.push({ xref: "paper", yref: "paper", x: 1, xanchor: "left", xshift: 8, y: height, yanchor: "middle", showarrow: false, align: "left",
-    text: `${run.letter} ${run.word.length > 11 ? `${run.word.slice(0, 10)}…` : run.word}`, font: { color: ink(run.ink) } });
+    text: `${run.letter} ${shortened(run.word, figure.holder.clientWidth < 620 ? 7 : 11)}`, font: { color: ink(run.ink) } });
 }
 
 if (found) begin();
+const chosenRuns = new Set(new URLSearchParams(location.search).getAll("run"));
+const told = (run) => { if (chosenRuns.has(run.id)) renew(); };
+if (chosenRuns.size > 1) follow("/api/events", { run: told, gone: told, reset: renew });

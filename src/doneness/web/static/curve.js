@@ -22,13 +22,19 @@ function panels(has) {
   return { loss: bottom, axes };
 }
 
+/** Evaluations: those of the page and, of a stretch of a long run, those that the server had in reserve. */
+function evaluated(run) {
+  if (!run.near?.length) return run.evals;
+  return [...new Map([...run.evals, ...run.near].map((e) => [e[0], e])).values()].sort((a, b) => a[0] - b[0]);
+}
+
 /** Everything of the run on the axis and in the stretch that `figure` shows now. */
 export function draw(figure, run, points) {
   const { place, log } = figure, view = figure.shown;
   const good = (v) => !log || v > 0;
   const seen = (name) => points[name] || { x: [], y: [] };
   const train = seen("train"), rate = seen("rate"), grad = seen("grad");
-  const evals = run.evals.filter((e) => good(e[1]));
+  const evals = evaluated(run).filter((e) => good(e[1]));
   const has = { lane: run.checkpoints.length > 0 || run.chosen !== null || run.sweet !== null, rate: rate.x.length > 1, grad: grad.x.length > 1 };
   const share = panels(has);
   const traces = [raw(train.x, train.y, texts.train)];
@@ -56,7 +62,7 @@ export function draw(figure, run, points) {
   epochs(figure, run, shapes, notes);
   const rows = flags(figure, run, shapes, notes);
   const visible = train.y.filter((_, i) => train.x[i] >= place(view[0]) && train.x[i] <= place(view[1]));
-  return { traces, lines, raw: visible, labels, shapes, notes, panels: share, top: 26 + 18 * rows };
+  return { traces, dots: train, lines, raw: visible, labels, shapes, notes, panels: share, top: 26 + 18 * rows };
 }
 
 const last = (line, view) => {

@@ -1,7 +1,7 @@
 // The figure, drawn by plotly over the report's still one: axes, scales, zoom by pointer and by key, labels beside the lines.
 import { byId, data, fill, plainKey, say, typing } from "./common.js";
 import { along, apart, compact, limits, short, ticks } from "./places.js";
-import { ink, repaint, wash } from "./marks.js";
+import { dots, ink, repaint, wash } from "./marks.js";
 
 export const texts = data("figure-words") || {};
 const NARROW = 620;
@@ -27,7 +27,8 @@ export class Figure {
     this.holder = byId("plot");
     this.box = document.createElement("div");
     this.box.setAttribute("aria-hidden", "true");
-    this.due = 0;
+    this.due = null;
+    this.painting = this.again = false;
     this.#listen();
   }
 
@@ -46,18 +47,24 @@ export class Figure {
   get whole() { return [0, this.last || 1]; }
   get shown() { return this.view || this.whole; }
 
-  /** Draws soon, once for all that changed in between; not while nobody sees it. */
-  redraw() {
-    if (this.due) return;
-    this.due = setTimeout(async () => {
-      if (document.hidden) {
-        document.addEventListener("visibilitychange", () => { this.due = 0; this.redraw(); }, { once: true });
-        return;
-      }
-      await this.#paint();
-      this.due = 0;
-      if (this.again) { this.again = false; this.redraw(); }
-    }, this.ready ? 60 : 0);
+  /** Draws after a while, once for all that changed in between; not while nobody sees it. A shorter while counts. */
+  redraw(wait = this.ready ? 60 : 0) {
+    if (this.painting) { this.again = true; return; }
+    const at = performance.now() + wait;
+    if (this.due && this.due.at <= at) return;
+    if (this.due) clearTimeout(this.due.timer);
+    this.due = { at, timer: setTimeout(() => this.#begin(), wait) };
+  }
+
+  async #begin() {
+    if (document.hidden) {
+      document.addEventListener("visibilitychange", () => { this.due = null; this.redraw(0); }, { once: true });
+      return;
+    }
+    this.due = null;
+    this.painting = true;
+    try { await this.#paint(); } finally { this.painting = false; }
+    if (this.again) { this.again = false; this.redraw(); }
   }
 
   show(from, to) {
@@ -67,8 +74,7 @@ export class Figure {
     if (wide < 3 && last > 6) wide = 3;
     const start = Math.min(Math.max(from, first), last - wide);
     this.view = wide >= (last - first) * 0.999 ? null : [start, start + wide];
-    this.redraw();
-    this.moved();
+    this.#went();
   }
 
   zoom(factor, share = 0.5) {
@@ -81,7 +87,10 @@ export class Figure {
     this.show(a + by, b + by);
   }
 
-  reset() { this.view = null; this.redraw(); this.moved(); }
+  reset() { this.view = null; this.#went(); }
+
+  /** The detail of another stretch mostly comes within the tenth of a second, and then it is drawn once. */
+  #went() { this.redraw(150); this.moved(); }
 
   #listen() {
     const acts = { in: () => this.zoom(0.5), out: () => this.zoom(2), left: () => this.pan(-0.25), right: () => this.pan(0.25), reset: () => this.reset() };
@@ -139,6 +148,7 @@ export class Figure {
     await Plotly.react(this.box, found.traces, this.#layout(found, narrow), {
       displayModeBar: false, responsive: false, doubleClick: false, scrollZoom: false,
     });
+    if (found.dots) dots(this.box, found.dots);
     if (this.ready) return;
     this.ready = true;
     this.box.on("plotly_relayout", (change) => {
@@ -157,7 +167,7 @@ export class Figure {
     const layout = {
       width: this.holder.clientWidth, height: this.holder.clientHeight, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size, color: ink("muted") },
-      margin: { l: narrow ? 46 : 62, r: narrow ? 74 : 128, t: found.top || 24, b: 46, pad: 0 }, showlegend: false, hovermode: "closest",
+      margin: { l: narrow ? 46 : 62, r: narrow ? 84 : 128, t: found.top || 24, b: 46, pad: 0 }, showlegend: false, hovermode: "closest",
       hoverlabel: { bgcolor: ink("paper"), bordercolor: ink("edge"), font: { color: ink("ink"), size } },
       // A finger moves the page; stretches are chosen with the buttons there.
       dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",

@@ -4,11 +4,13 @@ import { controls, request } from "./control.js";
 import { draw } from "./curve.js";
 import { decisions } from "./decided.js";
 import { Figure } from "./figure.js";
+import { renewal, swapped } from "./swap.js";
 
 const id = location.pathname.split("/")[2];
 const api = `/api/run/${encodeURIComponent(id)}`;
 const NAMES = ["train", "rate", "grad"];
 const POINTS = 1500;
+const REST = 120; // milliseconds between two questions
 const NEWS = 600; // points that came since the last question, before all is asked for again
 const now = { name: "", step: 0 };
 
@@ -19,7 +21,7 @@ let news = {}; // points that came since, in steps
 let logged = 0; // training points in the stretch that is shown, as the server counts them
 let asking = null;
 let mended = 0; // when a gap was last asked for
-let pause = 0;
+let pause = 0, asked = 0; // a question to be asked; when the last one was wished for
 let figure = null;
 
 /** How many points there are and how many of them are drawn, under the figure. */
@@ -53,41 +55,47 @@ function seen() {
   return found;
 }
 
-/** Asks for the stretch that is shown, after a moment's rest; an older question is called back. */
-function detail(rest = 120) {
+/** Asks for the stretch that is shown; one who moves on and on is waited for, and an older question called back. */
+function detail() {
   clearTimeout(pause);
-  pause = setTimeout(async () => {
-    const axis = figure.axis, query = new URLSearchParams({ axis, points: POINTS });
-    for (const name of NAMES) query.append("name", name);
-    if (figure.view) {
-      const [a, b] = figure.view.map((step) => figure.place(step) / figure.unit[0]), wide = b - a;
-      query.set("from", a - wide * 0.02);
-      query.set("to", b + wide * 0.02);
-    }
-    asking?.abort();
-    const mine = (asking = new AbortController());
-    const slow = setTimeout(() => { byId("detail").textContent = say("detail_wait"); }, 400);
-    try {
-      const found = await ask(`${api}/series?${query}`, { signal: mine.signal });
-      points = found.series;
-      sent = query.toString();
-      for (const name of NAMES) if (!figure.view) delete news[name];
-      logged = found.of?.train ?? points.train?.x.length ?? 0;
-      figure.redraw();
-    } catch (error) {
-      if (error.name !== "AbortError") byId("detail").textContent = say("detail_fault", { why: error.message });
-    } finally {
-      clearTimeout(slow);
-      if (asking === mine) asking = null;
-    }
-  }, rest);
+  const rest = Math.max(0, asked + REST - Date.now());
+  asked = Date.now();
+  if (rest) pause = setTimeout(fetched, rest); else fetched();
+}
+
+async function fetched() {
+  const axis = figure.axis, query = new URLSearchParams({ axis, points: POINTS });
+  for (const name of NAMES) query.append("name", name);
+  if (figure.view) {
+    const [a, b] = figure.view.map((step) => figure.place(step) / figure.unit[0]), wide = b - a;
+    query.set("from", a - wide * 0.02);
+    query.set("to", b + wide * 0.02);
+    if (run.evals_all > run.evals.length) query.append("name", "judged");
+  }
+  asking?.abort();
+  const mine = (asking = new AbortController());
+  const slow = setTimeout(() => { byId("detail").textContent = say("detail_wait"); }, 400);
+  try {
+    const found = await ask(`${api}/series?${query}`, { signal: mine.signal });
+    points = found.series;
+    run.near = found.judged;
+    sent = query.toString();
+    for (const name of NAMES) if (!figure.view) delete news[name];
+    logged = found.of?.train ?? points.train?.x.length ?? 0;
+    figure.redraw(0);
+  } catch (error) {
+    if (error.name !== "AbortError") byId("detail").textContent = say("detail_fault", { why: error.message });
+  } finally {
+    clearTimeout(slow);
+    if (asking === mine) asking = null;
+  }
 }
 
 function begin() {
   if (!run || !byId("plot")) return;
-  figure = new Figure({ axes: run.axes, draw: (f) => (sent ? draw(f, run, seen()) : null), moved: () => detail() });
+  figure = new Figure({ axes: run.axes, draw: (f) => (sent ? draw(f, run, seen()) : null), moved: detail });
   known();
-  detail(0);
+  detail();
 }
 
 /** What the page's own data say of the run, handed to the figure. */
@@ -97,22 +105,9 @@ function known() {
   figure.last = Math.max(run.last, ...run.checkpoints.map((c) => c[0]), run.fan ? run.fan.x.at(-1) : 0, 1);
 }
 
-/** Takes over the sections of the page as the server writes it now; what the reader has open or holds stays so. */
+/** The page as the server writes it now. */
 function swap(page) {
-  for (const fresh of page.querySelectorAll("[data-live]")) {
-    const old = byId(fresh.id);
-    if (!old || old.innerHTML === fresh.innerHTML) continue;
-    const open = [...old.querySelectorAll("details")].map((d) => d.open);
-    const held = old.contains(document.activeElement) ? [...old.querySelectorAll("button, a, summary, [tabindex]")].indexOf(document.activeElement) : -1;
-    const scrolled = [...old.querySelectorAll(".scroll")].map((s) => s.scrollLeft);
-    old.replaceChildren(...[...fresh.childNodes].map((node) => document.importNode(node, true)));
-    [...old.querySelectorAll("details")].forEach((d, i) => { if (open[i]) d.open = true; });
-    [...old.querySelectorAll(".scroll")].forEach((s, i) => { s.scrollLeft = scrolled[i] || 0; });
-    if (held >= 0) [...old.querySelectorAll("button, a, summary, [tabindex]")][held]?.focus({ preventScroll: true });
-  }
-  const plot = byId("plot"), said = page.getElementById("plot")?.getAttribute("aria-label");
-  if (plot && said) plot.setAttribute("aria-label", said);
-  if (byId("caption") && page.getElementById("caption")) byId("caption").textContent = page.getElementById("caption").textContent;
+  swapped(page);
   const bar = page.querySelector("#now .controls");
   if (bar && !document.querySelector("#now .controls")) {
     // A run that was taken up again can be asked again.
@@ -121,6 +116,11 @@ function swap(page) {
       byId("main").append(document.importNode(page.getElementById("control"), true));
       controls(api, now);
     }
+  }
+  for (const item of page.querySelectorAll("#requests li")) {
+    const { id, state } = item.dataset, text = item.textContent;
+    const old = [...byId("requests").children].find((each) => each.dataset.id === id);
+    if (!old || (state !== "asked" && old.textContent !== text)) request({ id, text });
   }
   for (const name of ["curve", "at-why"]) {
     // What was not there at first (a run without a loss, without a decision) comes whole, and once.
@@ -131,24 +131,12 @@ function swap(page) {
   }
 }
 
-let wanted = false;
-let fetching = false;
-async function renew() {
-  if (fetching) { wanted = true; return; }
-  fetching = true;
-  try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    if (answer.ok) {
-      swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
-      run = data("figure");
-      if (figure && run) { known(); detail(0); } else begin();
-      decisions(figure);
-    }
-  } catch { /* the stream says that the connection is lost, and tells again when it is back */ } finally {
-    fetching = false;
-    if (wanted) { wanted = false; renew(); }
-  }
-}
+const renew = renewal((page) => {
+  swap(page);
+  run = data("figure");
+  if (figure && run) { known(); detail(); } else begin();
+  decisions(figure);
+});
 
 function pace(row) {
   now.name = row.name;
@@ -204,7 +192,7 @@ function tail(found) {
   run.last = Math.max(run.last, last);
   known();
   if (lacking) mended = Date.now();
-  if (lacking || (news.train?.x.length || 0) > NEWS) detail(0); else figure.redraw();
+  if (lacking || (news.train?.x.length || 0) > NEWS) detail(); else figure.redraw();
 }
 
 const first = data("row");
