@@ -4,9 +4,10 @@
     python -m bench audit --rows 2000000             # so many rows, timed
     python -m bench audit --only faults --others /path/to/python   # beside dropoutt and finelint, in their environment
 
-1. Faults: 18 kinds, 20 of each, planted in PubMedQA's questions and answers; the same rows without faults as the
-control. 2. Public sets: what is known of them, counted again; MedQuAD's random split; a file that changes its form; a
-U+2029. 3. Many rows: time and memory of the streaming checks and of near-duplicates, an interruption among them.
+1. Faults: 18 kinds, 20 of each, planted in PubMedQA's questions and answers, and in Alpaca's; the same rows without
+faults as the control. 2. Paraphrases: questions asked again in other words. 3. Public sets: what is known of them,
+counted again; MedQuAD's random split; a file that changes its form; a U+2029. 4. Many rows: time and memory of the
+streaming checks and of near-duplicates, an interruption among them.
 
 What is not measured again stays in the result as it was.
 """
@@ -21,11 +22,16 @@ from typing import Any
 
 from bench import audit_faults, audit_rivals, audit_sets
 from bench.audit_page import page
+from bench.audit_paraphrases import paraphrases
 from bench.audit_rows import measure
 
 RESULTS = Path(__file__).parent / "results"
 _SOURCE = audit_sets.FOLDER / "medical_sft/pubmedqa_labelled_1000.jsonl"
-PARTS = ("faults", "sets", "rows")
+_OTHER = audit_sets.FOLDER / "formats/llamafactory_alpaca_en_demo.json"
+_LEAST = 15  # words of an answer of Alpaca's that a fault is planted in
+# Thresholds were set with draws 0 to 2 of PubMedQA in view; what is reported are draws that nobody had seen.
+_FRESH = 100
+PARTS = ("faults", "paraphrases", "sets", "rows")
 
 
 def main(argv: list[str]) -> None:
@@ -43,32 +49,55 @@ def main(argv: list[str]) -> None:
     for part in (options.only,) if options.only else PARTS:
         if part == "faults":
             told["faults"] = faults(options.seeds, options.others) or told.get("faults")
+            told["elsewhere"] = elsewhere(options.seeds) or told.get("elsewhere")
+        elif part == "paraphrases":
+            told["paraphrases"] = paraphrases(options.others) or told.get("paraphrases")
         elif part == "sets":
             told |= {"sets": audit_sets.sets(), "leakage": audit_sets.leakage(), "form": audit_sets.form()}
         else:
-            told.setdefault("rows", {})[str(options.rows)] = measure(options.rows, options.folder)
-            print(told["rows"][str(options.rows)])
+            # An earlier measurement stays beside it: a shared machine's times differ by half.
+            known, found = told.setdefault("rows", {}), measure(options.rows, options.folder)
+            before = known.get(str(options.rows), {})
+            earlier = [{k: v for k, v in before.items() if k != "also"}] if before else []
+            known[str(options.rows)] = {**found, "also": [*earlier, *before.get("also", ())]}
+            print(found)
         file.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (RESULTS / "audit.md").write_text(page(told), encoding="utf-8")
 
 
 def faults(seeds: int, others: str) -> dict[str, Any] | None:
-    """Found and invented, by kind, over several draws of which row bears which fault."""
+    """Found and invented in PubMedQA, by kind, over several draws of which row bears which fault."""
     if not _SOURCE.is_file():
         print(f"{_SOURCE} is absent: no faults were planted")
         return None
     items = [json.loads(line) for line in _SOURCE.read_text(encoding="utf-8").split("\n") if line]
-    source = [(item["question"], item["long_answer"]) for item in items]
-    found: dict[str, Any] = {"each": audit_faults.EACH, "rows": len(source), "seeds": seeds, "ours": {}, "clean": {}}
+    return _planted([(item["question"], item["long_answer"]) for item in items], seeds, others)
+
+
+def elsewhere(seeds: int) -> dict[str, Any] | None:
+    """The same in Alpaca's rows, which no threshold was set by: each question once, answers of some length."""
+    if not _OTHER.is_file():
+        return None
+    rows = {
+        f"{item['instruction']}\n{item['input']}".strip(): item["output"]
+        for item in json.loads(_OTHER.read_text(encoding="utf-8"))
+        if len(item["output"].split()) >= _LEAST
+    }
+    return _planted(list(rows.items()), seeds, "")
+
+
+def _planted(source: list[tuple[str, str]], seeds: int, others: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"each": audit_faults.EACH, "rows": len(source), "seeds": seeds, "from": _FRESH}
+    found |= {"ours": {}, "clean": {}}
     with tempfile.TemporaryDirectory() as place:
-        for seed in range(seeds):
+        for seed in range(_FRESH, _FRESH + seeds):
             planted = audit_faults.plant(source, Path(place) / f"faults{seed}", seed)
             for kind, count in ours(planted).items():
                 found["ours"].setdefault(kind, []).append(count)
             clean = audit_faults.plant(source, Path(place) / f"clean{seed}", seed, faults=False)
             for code, count in invented(clean).items():
                 found["clean"].setdefault(code, []).append(count)
-            if others and not seed:
+            if others and seed == _FRESH:
                 found["others"] = rivals(others, planted, clean)
     print(json.dumps(found, indent=1))
     return found

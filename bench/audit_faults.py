@@ -13,10 +13,10 @@ EACH = 20
 # What of our checks names the kind; several where either is right.
 KINDS: dict[str, tuple[str, ...]] = {
     "exact duplicate": ("AU04",),
-    "near duplicate": ("AU05",),
+    "framed duplicate": ("AU05",),
     "conflicting answer": ("AU06",),
     "leak into evaluation": ("AU01",),
-    "reworded leak": ("AU02",),
+    "framed leak": ("AU02",),
     "empty answer": ("AU07",),
     "answer cut off": ("AU15",),
     "wrong decoding": ("AU12",),
@@ -108,13 +108,13 @@ def _spoil(
     question, answer = train[place]
     if kind == "exact duplicate":
         lines.append((_written(question, answer), f"+{kind}"))
-    elif kind == "near duplicate":
-        lines.append((_written(reworded(question), answer.split(". ")[0] + "."), f"+{kind}"))
+    elif kind == "framed duplicate":
+        lines.append((_written(framed(question), answer.split(". ")[0] + "."), f"+{kind}"))
     elif kind == "conflicting answer":
         other = train[(place + 7) % len(train)][1]
         lines.append((_written(question, other), f"+{kind}"))
-    elif kind in ("leak into evaluation", "reworded leak"):
-        asked = question.upper() if kind.startswith("leak") else reworded(question)
+    elif kind in ("leak into evaluation", "framed leak"):
+        asked = question.upper() if kind.startswith("leak") else framed(question)
         held.append(_written(asked, answer.split(". ")[0] + "."))
         lines[place] = (lines[place][0], kind)
     elif kind == "unknown role":
@@ -126,8 +126,8 @@ def _spoil(
         lines[place] = (_written(*_SPOILT[kind](question, answer, number, chance)), kind)
 
 
-def reworded(question: str) -> str:
-    """The same question with other small words, and in another order."""
+def framed(question: str) -> str:
+    """The same question with other small words around it; for other words see `audit_paraphrases`."""
     body = question.strip().rstrip("?").strip()
     return f"Please tell me exactly: {body[0].lower()}{body[1:]}, doctor?"
 

@@ -13,10 +13,10 @@ from typing import Any
 # Kind → what of their checks would name it. Of finelint any finding that names the row counts.
 DROPOUTT: dict[str, tuple[str, ...]] = {
     "exact duplicate": ("T0-DUP-001",),
-    "near duplicate": ("T1-NDUP-001",),
+    "framed duplicate": ("T1-NDUP-001",),
     "conflicting answer": ("T1-DUP-002",),
     "leak into evaluation": ("T1-OVERLAP-001",),
-    "reworded leak": ("T1-OVERLAP-001",),
+    "framed leak": ("T1-OVERLAP-001",),
     "empty answer": ("T0-DEGEN-001", "T0-ROLE-001", "T0-SCHEMA-003"),
     "answer cut off": ("T0-TRUNC-002",),
     "wrong decoding": ("T0-ENC-001",),

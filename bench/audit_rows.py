@@ -97,7 +97,9 @@ def measure(rows: int, keep: Path | None = None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=keep) as place:
         file = (keep or Path(place)) / f"rows-{rows}.jsonl"
         size = file.stat().st_size if file.is_file() else write(file, rows)
+        begun = os.getloadavg()[0]
         told = _child(file, Path(place) / "state")
+        told["load"] = [round(begun, 1), round(os.getloadavg()[0], 1)]
         told["resumed"] = _interrupted(file, Path(place) / "state2", told["streaming_seconds"])
     return {"rows": rows, "bytes": size, **told}
 

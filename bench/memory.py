@@ -23,10 +23,10 @@ from typing import Any
 
 import doneness
 from bench.memory_page import page
-from bench.memory_published import compared
+from bench.memory_published import MEASURED, compared, too_large
 from bench.memory_steps import CASES, measured
 
-_KEYS = ("about", "steps", "published", "sizes")
+_KEYS = ("about", "steps", "published", "too_large", "sizes")
 
 
 def main(argv: list[str]) -> None:
@@ -59,10 +59,12 @@ def main(argv: list[str]) -> None:
             print(f"{case.name}: {known[case.name]['error']:+.2%}", flush=True)
             found["steps"] = [known[each.name] for each in CASES if each.name in known]
             keep()
-    untaken = any(row["simulated"] is None for row in found.get("published", []))
+    taken = {row["name"] for row in found.get("published", []) if row["simulated"] is not None}
+    untaken = any(case.name not in taken for case in MEASURED)
     if options.published or untaken or "published" not in found:
         found["published"] = compared(options.canifinetune, [] if options.published else found.get("published", []))
         keep()
+    found["too_large"] = too_large()
     if options.sizes or "sizes" not in found:
         found["sizes"] = sizes()
     keep()

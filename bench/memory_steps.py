@@ -10,7 +10,7 @@ import gc
 import json
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -63,8 +63,8 @@ CASES = (
     Case("135M, full, checkpointing", SMOL, "full", micro=2, seq=96, checkpointing=True),
     Case("135M, full, packed", SMOL, "full", micro=2, seq=96, packed=True),
     Case("135M, qlora, checkpointing", SMOL, "qlora", micro=2, seq=96, checkpointing=True),
-    Case("0.5B, lora, checkpointing", HALF, "lora", micro=2, seq=64, checkpointing=True),
-    Case("1.2B, lora, checkpointing, packed", ONE, "lora", micro=2, seq=48, checkpointing=True, packed=True),
+    Case("0.5B, lora, checkpointing", HALF, "lora", micro=2, seq=256, checkpointing=True),
+    Case("1.2B, lora, checkpointing, packed", ONE, "lora", micro=2, seq=256, checkpointing=True, packed=True),
 )  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def reckoned(case: Case) -> float:
 
 
 def real(case: Case) -> dict[str, float]:
-    """Peak of live tensors in the second real step, and how much the process grew to meanwhile."""
+    """Peak of live tensors in the second real step, what of it is frozen, and how much the process grew meanwhile."""
     from doneness.plan.live import LiveBytes
     from doneness.train.preflight.memory import peak_of
 
@@ -114,7 +114,9 @@ def real(case: Case) -> dict[str, float]:
         before = _resident()
         trainer, inputs, model = _ready(case, Path(place))
         live = LiveBytes()
-        live.count([*model.parameters(), *model.buffers(), *_scales(model)])
+        scales = _scales(model)
+        live.count([*model.parameters(), *model.buffers(), *scales])
+        frozen = held([*(p for p in model.parameters() if not p.requires_grad), *scales])
         gc.collect()
         with live:
             for step in range(2):
@@ -122,7 +124,13 @@ def real(case: Case) -> dict[str, float]:
                     live.forget_peak()
                 with peak_of(next(model.parameters()).device) as peak:
                     _step(trainer, model, inputs)
-    return {"peak": float(live.peak), "process": float((peak.used or 0) - before)}
+    return {"peak": float(live.peak), "frozen": float(frozen), "process": float((peak.used or 0) - before)}
+
+
+def held(tensors: Iterable[Any]) -> int:
+    """Bytes of their storages, each once."""
+    found = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in tensors}
+    return sum(found.values())
 
 
 def _ready(case: Case, place: Path) -> tuple[Any, Any, Any]:
@@ -226,8 +234,9 @@ def measured(name: str) -> dict[str, Any]:
     gc.collect()
     found = simulated(case)
     return {
-        "name": case.name, "tokens": case.micro * case.seq, "real": there["peak"], "process": there["process"],
-        "simulated": float(found.peak), "formula": reckoned(case), "error": found.peak / there["peak"] - 1,
+        "name": case.name, "tokens": case.micro * case.seq, "real": there["peak"], "frozen": there["frozen"],
+        "process": there["process"], "simulated": float(found.peak), "formula": reckoned(case),
+        "error": found.peak / there["peak"] - 1,
         "parameters": found.parameters, "weights": found.weights, "optimizer": found.optimizer,
         "gradients": found.gradients, "activations": found.activations,
     }  # fmt: skip

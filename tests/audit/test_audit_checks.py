@@ -179,6 +179,10 @@ def test_lengths_with_and_without_a_budget() -> None:
     assert only("AU09", data(train, max_chars=1000)).status is Status.WARN
     assert only("AU09", data(train, max_chars=30_000)).status is Status.PASS
     lengths = tuple([600] * 12 + [50] * 48)
+    # Lengths so uneven that no row is beyond the fence: a hundred times the median is far all the same.
+    uneven = [row(i, f"What is {i}?", "word " * 4 ** (i % 5)) for i in range(60)]
+    assert only("AU09", data(uneven)).status is Status.PASS
+    assert only("AU09", data([*uneven, row(99, "And what is 99?", "word " * 4000)])).value == pytest.approx(1 / 61)
     cut = only("AU09", DataSets(data(train).train, params=AuditParams(max_tokens=512), lengths=lengths))
     assert (cut.status, cut.value) == (Status.FAIL, 0.2)
     assert "512 tokens" in cut.summary

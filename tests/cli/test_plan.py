@@ -181,4 +181,9 @@ def test_a_real_pair_of_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         assert "40" in capsys.readouterr().out
     codes = {f["code"]: f["status"] for f in found["findings"]}
     assert set(codes.values()) == {"pass"}
+    # Twelve times the speed on eight processes is no success.
+    faster = journal(tmp_path / "faster", 8, 40, 1000, 2.0 / 12)
+    main(["scaling", one, faster, "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert {f["code"]: f["status"] for f in found["findings"]}["SC01"] == "unsure"
     assert main(["scaling", one, one]) == 2

@@ -63,7 +63,8 @@ def test_a_process_gets_less_than_is_sold() -> None:
     """An L4 shows 22.0 of its 24; others keep a fiftieth."""
     assert usable_bytes("l4") == 22.0 * 2**30
     assert usable_bytes("24GB") == pytest.approx(0.98 * 24 * 2**30)
-    for asked in ("80GB", "a100", "A100-40GB", "t4", "l40s"):
+    assert usable_bytes("mi250") < 64 * 2**30 < card_bytes("mi250")  # two devices
+    for asked in ("80GB", "a100", "A100-40GB", "t4", "l40s", "h200", "5080"):
         assert 0.9 * card_bytes(asked) < usable_bytes(asked) < card_bytes(asked)
 
 
@@ -110,6 +111,24 @@ def test_the_list_ends_where_the_step_fits() -> None:
     full = Setup("full", 8, 2048)
     found = [each.name for each in reliefs(SHAPE, full, 0, card_bytes("48GB"))]
     assert "lora" in found and "qlora" not in found and "zero3" in found
+
+
+def test_nothing_is_named_that_saves_nothing() -> None:
+    """One row at a time spares nothing where the peak is the optimizer's step, and is neither named nor made."""
+    step = Setup("full", 2, 64, dtype="amp")
+    assert estimate_memory(SHAPE, replace(step, micro_batch=1, accumulates=True)).total >= (
+        0.995 * estimate_memory(SHAPE, step).total
+    )
+    found = reliefs(SHAPE, step)
+    assert found and "rows" not in [each.name for each in found]
+    assert all(each.setup.micro_batch == 2 for each in found)
+    for heavy in (step, Setup("lora", 8, 4096, checkpointing=False), Setup("full", 4, 4096, checkpointing=False)):
+        before = estimate_memory(SHAPE, heavy).total
+        for each in reliefs(SHAPE, heavy):
+            assert each.saved > 0
+            if each.name not in ("zero2", "zero3", "offload"):
+                assert each.together.total <= 0.995 * before
+                before = each.together.total
 
 
 def test_methods_of_a_card_grow_in_order() -> None:

@@ -17,9 +17,13 @@ CARDS = {
     "mi300x": 192, "910b": 64,
 }  # fmt: skip
 _MOST = 512.0  # no card has as much: a larger number is a name that was mistyped
-# What a process is given, in 2^30 bytes, as torch's messages name a card's "total capacity": error correction and the
-# driver keep the rest. Of all others a fiftieth is kept.
-_GIVEN = {"t4": 14.6, "l4": 22.0, "a10": 22.0, "a10g": 22.0, "a40": 44.4, "l40": 44.4, "l40s": 44.4}
+# What a process is given, in 2^30 bytes: the "total capacity" in torch's out-of-memory messages, as public bug reports
+# quote it, the least of them where they differ. Error correction and the driver keep the rest. An MI250 is two devices.
+# Of all others a fiftieth is kept: A100 and H100 of 80 tell 79.11 to 79.35, a 3060 of 12 tells 11.76.
+_GIVEN = {
+    "t4": 14.56, "l4": 22.0, "a10": 22.0, "a10g": 22.0, "a40": 44.3, "l40": 44.3, "l40s": 44.3, "h200": 139.7,
+    "b200": 178.3, "4060": 7.6, "4070": 11.6, "5080": 15.4, "mi250": 63.9, "910b": 60.9,
+}  # fmt: skip
 _KEPT = 0.02
 _MAKERS = re.compile(r"^(?:nvidia|geforce|tesla|amd|instinct|ascend)[ _-]*")
 _SIZE = r"(\d+(?:\.\d+)?)\s*(?:gib|gb|g)"

@@ -1,4 +1,8 @@
-"""Where the weights of shipped sizes lie on the hub: the name that a written recipe can be trained from."""
+"""Where the weights of shipped sizes lie on the hub: the name that a written recipe can be trained from.
+
+Source: the models' pages and config.json on huggingface.co, and code that loads them; of models whose tuned version has
+another name than the base, the tuned one.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,9 @@ _HUB = {
     "mistral-nemo-12b": "mistralai/Mistral-Nemo-Instruct-2407",
     "mistral-small-24b": "mistralai/Mistral-Small-24B-Instruct-2501",
     "mistral-7b-v0.3": "mistralai/Mistral-7B-Instruct-v0.3", "yi-6b": "01-ai/Yi-6B-Chat", "yi-34b": "01-ai/Yi-34B-Chat",
+    "mixtral-8x7b": "mistralai/Mixtral-8x7B-Instruct-v0.1", "mixtral-8x22b": "mistralai/Mixtral-8x22B-Instruct-v0.1",
+    "falcon3-1b": "tiiuae/Falcon3-1B-Instruct", "falcon3-7b": "tiiuae/Falcon3-7B-Instruct",
+    "falcon3-10b": "tiiuae/Falcon3-10B-Instruct", "bloomz-7b1": "bigscience/bloomz-7b1",
     "phi-4": "microsoft/phi-4", "phi-4-mini": "microsoft/Phi-4-mini-instruct",
 }  # fmt: skip
 

@@ -1,89 +1,115 @@
-"""How fast this machine trains this model: a few real steps, timed."""
+"""How fast this machine trains this model, and what memory that takes: a few real steps, timed and weighed.
+
+The steps are handed in: they are the trainer's own, and the trainer lies on the other side of the house.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from doneness.plan.time import Rate
 
+_SPREAD = 1.2  # a handful of steps on a busy machine: what was seen, a fifth wider either way
 
-def measure_rate(
-    model: Any, batches: Sequence[Sequence[Sequence[int]]], labels: Sequence[Sequence[Sequence[int]]]
-) -> Rate:
-    """Tokens a second, padding included, of forward and backward on real micro-batches.
 
-    The first batch warms up and is not counted. Gradients are dropped; weights do not move.
+class Trainer(Protocol):
+    """A trainer that is about to begin."""
+
+    def micro_batch(self, rows: Sequence[Any]) -> int:
+        """Forward and backward of these rows; the tokens computed, padding included. Gradients stay."""
+
+    def update(self) -> None:
+        """One step of the optimizer with the gradients there are; they are gone afterwards."""
+
+    def tensors(self) -> dict[str, list[Any]]:
+        """What lies there between micro-batches, by the names of `Memory.items`: tensors on the device."""
+
+
+class Weighed(NamedTuple):
+    """Bytes of one step of the longest rows.
+
+    Attributes:
+        held: that lay there before it, by the names of `Memory.items`.
+        peak: the most within it, `held` included.
+        reserved: the most that the allocator took from the device; 0 on a CPU, where live tensors are counted.
+    """
+
+    held: dict[str, int]
+    peak: int
+    reserved: int
+
+
+def measure_rate(trainer: Trainer, batches: Sequence[Sequence[Any]], micro_batches: int = 1) -> Rate:
+    """Tokens a second, padding included, of the trainer's steps on real rows.
+
+    The first batch warms up and is not counted.
 
     Args:
-        model: as it will be trained, adapters included.
-        batches: token ids of the rows of each micro-batch; at least two batches.
-        labels: of each row the tokens that carry loss in their places, −100 in all others.
+        trainer: about to begin.
+        batches: the rows of each micro-batch; at least two.
+        micro_batches: that one step of the optimizer is made of; each bears its share of it.
 
     Raises:
         ValueError: fewer than two batches.
     """
     if len(batches) < 2:
         raise ValueError(f"at least two micro-batches are needed, got {len(batches)}")
-    rates = [_one(model, rows, told) for rows, told in zip(batches, labels, strict=True)][1:]
-    model.zero_grad(set_to_none=True)
-    rates.sort()
-    middle = rates[len(rates) // 2]
-    # A handful of steps on a busy machine: the spread seen is widened by a fifth either way.
-    return Rate(rates[0] / 1.2, middle, rates[-1] * 1.2)
+    rates = []
+    for rows in batches:
+        begun = time.perf_counter()
+        tokens = trainer.micro_batch(rows)
+        through = time.perf_counter()
+        trainer.update()
+        stepped = time.perf_counter() - through
+        rates.append(tokens / (through - begun + stepped / micro_batches))
+    rates = sorted(rates[1:])
+    return Rate(rates[0] / _SPREAD, rates[len(rates) // 2], rates[-1] * _SPREAD)
 
 
-def _one(model: Any, rows: Sequence[Sequence[int]], told: Sequence[Sequence[int]]) -> float:
-    import torch
-
-    device = next(model.parameters()).device
-    width = max(len(row) for row in rows)
-    ids = torch.zeros((len(rows), width), dtype=torch.long)
-    mask = torch.zeros((len(rows), width), dtype=torch.long)
-    labels = torch.full((len(rows), width), -100, dtype=torch.long)
-    for i, (row, aims) in enumerate(zip(rows, told, strict=True)):
-        ids[i, : len(row)] = torch.tensor(list(row))
-        mask[i, : len(row)] = 1
-        labels[i, : len(row)] = torch.tensor(list(aims))
-    started = time.perf_counter()
-    out = model(input_ids=ids.to(device), attention_mask=mask.to(device), labels=labels.to(device), use_cache=False)
-    out.loss.backward()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return len(rows) * width / (time.perf_counter() - started)
-
-
-def measure_step(model: Any, rows: Sequence[Sequence[int]], labels: Sequence[Sequence[int]]) -> tuple[int, int, int]:
-    """Bytes of one forward and backward pass: held before, at the peak, and reserved by the allocator (0 on a CPU).
-
-    On a GPU the allocator is asked; on a CPU live tensors are counted. Gradients are dropped.
+def measure_step(trainer: Trainer, rows: Sequence[Any], device: Any, accumulates: bool) -> Weighed:
+    """Weigh one step. On a GPU the allocator is asked, on a CPU live tensors are counted.
 
     Args:
-        model: as it will be trained.
-        rows: token ids of the longest rows of a micro-batch.
-        labels: of each row, see `measure_rate`.
+        trainer: whose optimizer has made a step, so that its states are there.
+        rows: the longest of a micro-batch.
+        device: of the model.
+        accumulates: gradients of earlier micro-batches lie there during the step.
     """
     import gc
 
-    import torch
-
+    if accumulates:
+        trainer.micro_batch(rows)
+    gc.collect()
+    held = {name: _bytes(tensors) for name, tensors in trainer.tensors().items()}
+    if device.type == "cuda":
+        return _on_gpu(trainer, rows, device, held)
     from doneness.plan.live import LiveBytes
 
-    gc.collect()
-    device = next(model.parameters()).device
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)
-        held = int(torch.cuda.memory_allocated(device))
-        _one(model, rows, labels)
-        peak, reserved = torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device)
-        model.zero_grad(set_to_none=True)
-        return held, int(peak), int(reserved)
     live = LiveBytes()
-    live.count([*model.parameters(), *model.buffers()])
-    held = live.now
+    live.count(each for tensors in trainer.tensors().values() for each in tensors)
+    live.forget_peak()
     with live:
-        _one(model, rows, labels)
-    model.zero_grad(set_to_none=True)
-    return held, live.peak, 0
+        _step(trainer, rows)
+    return Weighed(held, live.peak, 0)
+
+
+def _on_gpu(trainer: Trainer, rows: Sequence[Any], device: Any, held: dict[str, int]) -> Weighed:
+    import torch
+
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(device)
+    _step(trainer, rows)
+    return Weighed(held, int(torch.cuda.max_memory_allocated(device)), int(torch.cuda.max_memory_reserved(device)))
+
+
+def _step(trainer: Trainer, rows: Sequence[Any]) -> None:
+    trainer.micro_batch(rows)
+    trainer.update()
+
+
+def _bytes(tensors: Iterable[Any]) -> int:
+    """Of their storages, each once."""
+    found = {each.untyped_storage().data_ptr(): int(each.untyped_storage().nbytes()) for each in tensors}
+    return sum(found.values())

@@ -13,7 +13,7 @@ from doneness.plan.memory import Memory, estimate_memory
 from doneness.plan.setup import Setup, Spread
 from doneness.plan.shape import ModelShape
 
-_SAVES, _SHARES = 0.005, 0.05  # of the peak; further cards for less are not worth naming
+_SAVES, _SHARES = 0.005, 0.05  # of the peak with all before it; further cards for less are not worth naming
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,9 @@ class Relief:
 
 
 def reliefs(shape: ModelShape, setup: Setup, length95: int = 0, card: float = 0.0) -> tuple[Relief, ...]:
-    """Changes in the order in which they are to be tried; those that save nothing are left out.
+    """Changes in the order in which they are to be tried.
+
+    One that saves nothing by itself, or nothing more once those before it are made, is left out and not made.
 
     Args:
         shape: of the model.
@@ -52,20 +54,19 @@ def reliefs(shape: ModelShape, setup: Setup, length95: int = 0, card: float = 0.
     fitted = False
     before, found, now, kept = estimate_memory(shape, setup), [], setup, setup
     for name, changed, numbers in _changes(setup, length95):
-        alone = estimate_memory(shape, changed)
-        saved, shares = before.total - alone.total, changed.spread != setup.spread
-        if saved < _SAVES * before.total or (fitted and not shares):
+        alone, shares = estimate_memory(shape, changed), changed.spread != setup.spread
+        if alone.total >= before.total or (fitted and not shares):
+            continue
+        first = kept if shares else now
+        tried = _joined(first, setup, changed)
+        together = estimate_memory(shape, tried)
+        if together.total > (1 - (_SHARES if shares else _SAVES)) * estimate_memory(shape, first).total:
             continue
         if not shares:
-            now = tried = _joined(now, setup, changed)
+            now = tried
             kept = _joined(kept, setup, changed) if changed.method == setup.method else kept
-        else:
-            tried = _joined(kept, setup, changed)
-        together = estimate_memory(shape, tried)
-        if shares and together.total > (1 - _SHARES) * estimate_memory(shape, kept).total:
-            continue
         texts = say(f"plan.relief.{name}", **numbers), say(f"plan.relief.{name}_cost", **numbers)
-        found.append(Relief(name, *texts, alone, saved, together, tried))
+        found.append(Relief(name, *texts, alone, before.total - alone.total, together, tried))
         fitted = fitted or (not shares and card > 0 and together.high <= card)
         if fitted and not shares and changed.method == setup.method:
             break

@@ -28,7 +28,8 @@ from doneness.data.stream import source_names, stream
 
 Told = Callable[[str, int, int], None]
 
-_EVERY = 20.0  # seconds between two states on disk
+_EVERY = 20.0  # seconds between two states on disk, and so many times as long as writing one took
+_WORTH = 100.0
 _LOOK = 256  # rows between two looks at the clock
 _STATE = "state.msgpack"
 _FORM = 2  # of the state; one of another form is not taken up
@@ -93,16 +94,18 @@ def _side(
     side.sources = list(source_names(path, files.params.stage, files.reading))
     total = rows_of(path, files.reading)
     at = (side.at[0], side.at[1])
-    count, since = side.count + sum(side.missed.values()), time.monotonic()
+    count, since, least = side.count + sum(side.missed.values()), time.monotonic(), _EVERY
     for row in stream(path, files.params.stage, files.reading, at):
         auditor.see(name, row)
         count += 1
         if count % _LOOK and not asked.is_set():
             continue
         told(name, count, total)
-        if asked.is_set() or time.monotonic() - since > _EVERY:
+        if asked.is_set() or time.monotonic() - since > least:
+            begun = time.monotonic()
             _save(folder, auditor, done)
             since = time.monotonic()
+            least = max(_EVERY, _WORTH * (since - begun))
         if asked.is_set():
             raise KeyboardInterrupt
     if not side.count:

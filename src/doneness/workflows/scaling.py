@@ -11,6 +11,7 @@ from doneness.runs import Run, read
 
 _SAME = 0.02  # share by which tokens may differ
 _GOOD = 0.7
+_MOST = 1.2  # caches may help a little beyond the number of processes; more is another run or another machine
 _LEAST = 5  # logged steps, the first left out
 
 
@@ -80,6 +81,9 @@ def _speed(speed: float | None, efficiency: float | None, sizes: tuple[int, int]
         return Finding("SC01", Status.UNSURE, say("plan.pair.no_speed", least=_LEAST))
     good = efficiency >= _GOOD
     numbers = {"speed": speed, "few": sizes[0], "many": sizes[1], "efficiency": efficiency}
+    if efficiency > _MOST:
+        return Finding("SC01", Status.UNSURE, say("plan.pair.fast", **numbers), value=efficiency, threshold=_MOST,
+                       advice=say("plan.pair.advice_fast"))  # fmt: skip
     key = "speed" if good else "slow"
     advice = None if good else say("plan.pair.advice_slow", least=_GOOD)
     return Finding("SC01", Status.PASS if good else Status.WARN, say(f"plan.pair.{key}", **numbers), value=efficiency,

@@ -11,7 +11,7 @@ from doneness.audit.subject import Subject
 from doneness.core import Finding, Status
 
 _WARN, _FAIL = 0.01, 0.1
-_FAR = 4.0
+_FAR, _BEYOND = 4.0, 50.0  # times the median: an outlier has the one at least; the other is one whatever the spread
 
 
 def lengths(subject: Subject) -> Finding:
@@ -19,7 +19,7 @@ def lengths(subject: Subject) -> Finding:
 
     *What it finds*: the share of training rows longer than `max_tokens` or `max_chars`; where
     neither is set, rows more than 3 interquartile ranges above the upper quartile of log length and
-    at least four times the median.
+    at least four times the median, and rows of fifty times the median however uneven the others are.
 
     *How*: tokens where the run's tokenizer counted them, else characters of all turns.
 
@@ -75,7 +75,8 @@ def lengths(subject: Subject) -> Finding:
 def _fence(sizes: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
     logs = np.log(np.maximum(sizes, 1.0))
     low, high = np.quantile(logs, [0.25, 0.75])
-    return float(max(np.exp(high + 3 * (high - low)), _FAR * np.median(sizes)))
+    median = np.median(sizes)
+    return float(min(max(np.exp(high + 3 * (high - low)), _FAR * median), _BEYOND * median))
 
 
 CHECK = DataCheck("AU09", lengths)
