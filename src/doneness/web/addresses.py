@@ -27,8 +27,9 @@ _FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
 
 async def runs(request: Request) -> Response:
     """Every run."""
-    context = _context(request)
-    return await _page(request, "runs", await context.keeper.listed(language_of(request)))
+    context, lang = _context(request), language_of(request)
+    context.ahead(lang)
+    return await _page(request, "runs", await context.keeper.listed(lang))
 
 
 async def run(request: Request) -> Response:

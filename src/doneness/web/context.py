@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from doneness.core import DonenessError
 from doneness.report import ReportView
-from doneness.web.entries import LIVE, Entry
+from doneness.web.entries import LIVE, Entry, id_of
 from doneness.web.guard import Guard, Refusal
 from doneness.web.hub import Hub
 from doneness.web.keeper import Keeper
 from doneness.web.live import Live
-from doneness.web.pool import ASKED, Pool
+from doneness.web.pool import ASKED, BEHIND, Pool
+from doneness.web.rows import LARGE
+from doneness.web.scan import Unit
 from doneness.web.site import Settings, Site
 
 _VIEWS = 64
+_AHEAD = 4  # pages made before they are asked for
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,10 @@ class Seen:
     requests: list[dict[str, Any]]
 
 
+def _seen(told: Mapping[str, Any], version: str) -> Seen:
+    return Seen(told["view"], told["series"], version, told["requests"])
+
+
 class Context:
     """The server's parts."""
 
@@ -39,6 +49,8 @@ class Context:
         self.pool, self.hub, self.keeper, self.live = pool, hub, keeper, live
         self._views: OrderedDict[tuple[str, str], Seen] = OrderedDict()
         self._asked: dict[tuple[str, str, str], asyncio.Task[Seen]] = {}
+        self._ahead: asyncio.Task[None] | None = None
+        keeper.made = self._keep
 
     def entry(self, run_id: str) -> Entry:
         """The run of an address.
@@ -51,30 +63,57 @@ class Context:
             raise Refusal(404, "no_run")
         return found
 
-    async def seen(self, entry: Entry, lang: str) -> Seen:
+    def ahead(self, lang: str) -> None:
+        """Make the pages of the latest large runs, which takes seconds, while somebody looks at the list."""
+        if self.keeper.scanning or (self._ahead is not None and not self._ahead.done()):
+            return
+        latest = sorted(self.keeper.entries.values(), key=lambda entry: -entry.unit.changed)
+        large = [each for each in latest if each.raw is not None and each.raw.points > LARGE][:_AHEAD]
+        wanted = [each for each in large if self.keeper.state(each) != LIVE and not self._held(each, lang)]
+        if wanted:
+            self._ahead = asyncio.create_task(self._prepare(wanted, lang))
+
+    async def _prepare(self, entries: Iterable[Entry], lang: str) -> None:
+        for entry in entries:
+            with contextlib.suppress(DonenessError):
+                await self.seen(entry, lang, BEHIND)
+
+    def _held(self, entry: Entry, lang: str) -> Seen | None:
+        held = self._views.get((entry.id, lang))
+        return held if held is not None and held.version == entry.lines else None
+
+    def _keep(self, unit: Unit, views: Mapping[str, Any]) -> None:
+        for key, by_lang in views.items():
+            for lang, told in by_lang.items():
+                self._put(id_of(unit.place, key), lang, _seen(told, f"{unit.print}"))
+
+    def _put(self, run_id: str, lang: str, seen: Seen) -> None:
+        self._views[run_id, lang] = seen
+        self._views.move_to_end((run_id, lang))
+        while len(self._views) > _VIEWS:
+            self._views.popitem(last=False)
+
+    async def seen(self, entry: Entry, lang: str, urgency: int = ASKED) -> Seen:
         """What the page of a run shows.
 
         Raises:
             DonenessError: it cannot be read.
         """
         version = entry.lines
-        held = self._views.get((entry.id, lang))
-        if held is not None and held.version == version:
+        held = self._held(entry, lang)
+        if held is not None:
             self._views.move_to_end((entry.id, lang))
             return held
         mark = (entry.id, lang, version)
         if mark not in self._asked:
-            self._asked[mark] = asyncio.create_task(self._made(entry, lang, version))
+            self._asked[mark] = asyncio.create_task(self._made(entry, lang, version, urgency))
             self._asked[mark].add_done_callback(lambda _: self._asked.pop(mark, None))
         return await asyncio.shield(self._asked[mark])
 
-    async def _made(self, entry: Entry, lang: str, version: str) -> Seen:
+    async def _made(self, entry: Entry, lang: str, version: str, urgency: int) -> Seen:
         where = self.keeper.where(entry.unit)
-        told = await self.pool.ask("view", ASKED, where=where, key=entry.key, lang=lang)
-        seen = Seen(told["view"], told["series"], version, told["requests"])
-        self._views[entry.id, lang] = seen
-        while len(self._views) > _VIEWS:
-            self._views.popitem(last=False)
+        seen = _seen(await self.pool.ask("view", urgency, where=where, key=entry.key, lang=lang), version)
+        self._put(entry.id, lang, seen)
         return seen
 
     def can(self, entry: Entry) -> dict[str, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from doneness.core import LANGUAGES
@@ -30,6 +30,7 @@ class Keeper:
     Attributes:
         entries: by id.
         scanning: whether the folder was not looked through yet, or runs wait to be judged.
+        made: is handed what the pages of large runs show, where judging has made that too.
     """
 
     def __init__(self, settings: Settings, pool: Pool, hub: Hub, cache: Cache) -> None:
@@ -46,6 +47,7 @@ class Keeper:
         self._states: dict[str, str] = {}
         self._looked = asyncio.Event()
         self._background: asyncio.Task[None] | None = None
+        self.made: Callable[[Unit, dict[str, Any]], None] | None = None
 
     @property
     def scanning(self) -> bool:
@@ -146,9 +148,10 @@ class Keeper:
                 await asyncio.sleep(max(0.0, self._rested.get(place, 0.0) - time.monotonic()))
                 unit, cost = self._units[place], _COST
                 asked = {"where": self.where(unit), "cache": self._cache.folder}
+                views: dict[str, Any] = {}
                 try:
                     told = await self._pool.ask("unit", self._urgency(place), **asked)
-                    found, cost = as_any(told), float(told["seconds"])
+                    found, cost, views = as_any(told), float(told["seconds"]), told["views"]
                 except JobError as error:
                     found = Found([], {lang: str(error) for lang in LANGUAGES})
                 self._rested[place] = time.monotonic() + _AGAIN * cost
@@ -158,6 +161,8 @@ class Keeper:
                 self._take(now, found, tell=True)
                 self._fresh[place] = (unit.print, found)
                 if now.print == unit.print:
+                    if self.made is not None:
+                        self.made(unit, views)
                     return
         finally:
             self._judging.pop(place, None)

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from doneness.core import tr
+import msgspec
+
+from doneness.core import language, tr
 from doneness.report.numbers import ABSENT, between, count, duration
 from doneness.report.svg import number
 from doneness.web.page_state import PageState
@@ -21,6 +23,8 @@ _HEADS = (("name", ""), ("verdict", ""), ("loss", ""), ("progress", ""), ("sweet
 _SORTED_BY = {"name": "name", "verdict": "verdict", "progress": "progress", "keep": "keep", "gain": "gain"}
 _ENDINGS = (".json", ".jsonl", ".csv", ".log", ".txt")
 _WIDE, _HIGH = 116.0, 30.0
+_MOST_WRITTEN = 10_000
+_written: dict[tuple[str, bytes], str] = {}
 _EMPTY: Row = {"id": "", "name": "", "place": "", "tool": "", "state": "ended", "verdict": "undecided", "word": "",
                "sweet": None, "keep": None, "step": 0, "total": None, "seconds_left": None, "gain": None,
                "gain_text": "", "spark": [], "updated": 0, "fields": {}}  # fmt: skip
@@ -48,6 +52,17 @@ def runs(state: PageState) -> str:
 
 def run_row(row: Row) -> str:
     """One run as a row; script fills a copy of an empty one in the same way."""
+    # Of a thousand runs few change between two openings of the list, and writing them all takes a third of a second.
+    mark = (language(), msgspec.json.encode(row))
+    html = _written.get(mark)
+    if html is None:
+        if len(_written) >= _MOST_WRITTEN:
+            _written.clear()
+        html = _written[mark] = _row(row)
+    return html
+
+
+def _row(row: Row) -> str:
     place = " · ".join(part for part in (str(row["tool"]), _folder(str(row["place"]), str(row["name"]))) if part)
     word = escape(str(row["word"]))
     keys = {

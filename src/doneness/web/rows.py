@@ -17,6 +17,7 @@ from doneness.report.many import gain_left
 from doneness.report.thin import thin
 from doneness.runs import Run
 
+LARGE = 100_000  # points of a run from which on what pages show is made and kept ahead of them
 _SPARK = 60
 _WIDE = 120  # characters of a field's value
 _FIELDS = 60  # of a recipe

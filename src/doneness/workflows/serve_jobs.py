@@ -22,7 +22,7 @@ from doneness.runs import Run, read
 from doneness.runs.readers import read_beneath
 from doneness.web.columns import SHORT, Columns, columns_of, save
 from doneness.web.requests import noted
-from doneness.web.rows import Raw, raw_of
+from doneness.web.rows import LARGE, Raw, raw_of
 from doneness.web.scan import leads_out
 from doneness.web.where import Where
 from doneness.workflows.check import Judged, judge
@@ -33,7 +33,6 @@ from doneness.workflows.silence import Pace
 
 _KEPT = 4  # units that are remembered, as a page is asked for right after its line
 _MOST_POINTS = 400_000  # of a run that is remembered
-_LARGE = 100_000  # points of a run whose columns are written down
 _SHOWN = 4000  # points of a raw curve in a page's own figure
 
 
@@ -47,15 +46,18 @@ def unit(where: Where, cache: Path | None) -> dict[str, Any]:
         found = _judged(where)
     except DonenessError:
         why = {lang: _why(where, lang) for lang in LANGUAGES}
-        return {"runs": [], "error": why, "seconds": time.process_time() - began}
-    rows = []
+        return {"runs": [], "error": why, "views": {}, "seconds": time.process_time() - began}
+    rows, views = [], {}
     for key, each in found.items():
         raw = _line(where, key, each)
-        if cache is not None and raw.points > _LARGE:
+        if cache is not None and raw.points > LARGE:
             save(columns_of(each.run), cache / columns_file(where, key))
             raw.stored = columns_file(where, key)
+        if raw.points > LARGE:
+            # While it is at hand: to read a million lines again takes longer than whoever opens the page likes to wait.
+            views[key] = {lang: _shown(each, lang) for lang in LANGUAGES}
         rows.append(raw)
-    return {"runs": rows, "error": None, "seconds": time.process_time() - began}
+    return {"runs": rows, "error": None, "views": views, "seconds": time.process_time() - began}
 
 
 def columns_file(where: Where, key: str) -> str:
@@ -68,7 +70,10 @@ def columns_file(where: Where, key: str) -> str:
 
 def view(where: Where, key: str, lang: str) -> dict[str, Any]:
     """What the page of a run shows, in a language."""
-    each = _one(where, key)
+    return _shown(_one(where, key), lang)
+
+
+def _shown(each: Judged, lang: str) -> dict[str, Any]:
     built = view_of(each, lang)
     names = [SHORT.get(name, name) for name, series in each.run.series.items() if len(series)]
     told = {"series": names, "requests": noted(each.run)}
