@@ -198,7 +198,8 @@ def _ours(setup: Setup, model: str, folder: Path) -> dict[str, Any]:
         "checkpoints": {"with_evaluations": False},
     }  # fmt: skip
     if setup.same:
-        recipe["data"]["packing"] = False
+        # LLaMA-Factory shortens questions and answers alike; so the same tokens carry loss here and there.
+        recipe["data"] |= {"packing": False, "cut": "balanced"}
     path = folder / "recipe.toml"
     path.write_text(tomli_w.dumps(recipe), encoding="utf-8")
     return {"recipe": str(path)}

@@ -11,6 +11,7 @@ import pytest
 from rich.cells import cell_len
 
 from doneness.cli.main import main
+from doneness.report.compare_table import _stretch
 from doneness.runs import ExampleLosses
 from doneness.runs.examples import path_of, save_examples
 from doneness.runs.recorder import Recorder
@@ -206,3 +207,29 @@ def test_json_keeps_to_its_published_schema(tmp_path: Path, capsys: pytest.Captu
     data["paired"]["axis"] = "miles"
     data["paired"]["more"] = 1
     assert len(list(checker.iter_errors(data["paired"]))) == 2
+
+
+def test_losses_of_different_kinds_share_no_axis_and_no_column(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = state(tmp_path / "a"), state(tmp_path / "b", base=0.6, start=0.69, **{"rewards/margins": 0.1})
+    data = found(capsys, a, b)
+    assert (data["place"], data["comparable"]) == (None, False) and data["runs"][1]["difference"] is None
+    assert main(["compare", str(a), str(b)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"likelihood loss: loss [0-9.]+ to", out)
+    assert re.search(r"preference or reinforcement-learning loss: loss [0-9.]+ to", out)
+    assert "Difference" not in out and "reference" not in out.replace("preference", "")
+    assert main(["compare", str(a), str(b), "--svg", str(tmp_path / "x.svg")]) == 0
+    drawn = (tmp_path / "x.svg").read_text()
+    assert drawn.count("on a y-axis of its own") == 2 and "nats per target token" not in drawn
+
+
+def test_a_place_has_its_unit_and_a_stretch_of_one_step_is_one_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = journal(tmp_path / "a"), journal(tmp_path / "b", 0.1)
+    assert main(["compare", str(a), str(b)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"[0-9.]+ at [0-9.]+k? tokens", out)
+    assert _stretch(16, 16) == "16" and _stretch(1000, 1200) == "1,000–1,200"

@@ -34,6 +34,16 @@ def test_every_option_of_the_command_is_known_as_ours(command: ModuleType) -> No
     assert options <= set(OWN[command.__name__.rpartition(".")[2]])
 
 
+@pytest.fixture
+def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder in which D is a data set; M is a model that is elsewhere."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "dataset_info.json").write_text('{"D": {"file_name": "d.json"}}', encoding="utf-8")
+    (tmp_path / "data" / "d.json").write_text('[{"instruction": "Gout?", "output": "It hurts."}]', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("listed")
 def test_a_dry_run_prints_the_recipe_and_says_what_was_not_needed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--lang", "en", "train", *LINE, "--dry-run", "stopping.on_stop=stop"]) == 0
     out, err = capsys.readouterr()
@@ -45,6 +55,7 @@ def test_a_dry_run_prints_the_recipe_and_says_what_was_not_needed(capsys: pytest
     assert "lets it end the run" not in err
 
 
+@pytest.mark.usefixtures("listed")
 def test_a_file_with_settings_after_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "lf.json"
     file.write_text('{"do_train": true, "model_name_or_path": "M", "dataset": "D"}', encoding="utf-8")

@@ -107,9 +107,10 @@ def test_the_ranking_is_found_and_settled(run: Path, capsys: pytest.CaptureFixtu
 
 def test_several_reviewers_and_a_judge(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     votes(run, "Ann", 20)
-    votes(run, "Bob", 45)
-    found = status(run)
-    assert found.agreement.pairs >= 5 and found.agreement.value == 1.0
+    votes(run, "Bob", 30)
+    while (found := status(run)).agreement.pairs < 5:
+        votes(run, "Bob", 5)  # one in seven is of Ann's, by chance
+    assert found.agreement.value == 1.0
     before = [place.share for place in found.places]
     out = tmp_path / "verdicts.jsonl"
     export_votes(run, out)

@@ -91,6 +91,7 @@ def test_nothing_is_held_out_and_nothing_stops_unless_asked() -> None:
     assert (held.recipe.data.hold_out, held.recipe.data.hold_out_share) == ("auto", 0.1)
     assert (held.recipe.stopping.on_stop, held.recipe.stopping.patience) == ("stop", 5)
     assert "note.early_stopping" in keys(held)
+    assert not held.recipe.early_looks, "patience counts the evaluations that were asked for"
     assert recipe("--val_size 200").data.hold_out_rows == 200
     judged = recipe("--eval_dataset E,F --dataset_dir d")
     assert judged.data.eval == f"{Path('d', 'dataset_info.json')}#E,F"
@@ -166,6 +167,7 @@ def test_an_argument_means_what_it_means_there(more: str, key: str, value: Any) 
         ("--adapter_name_or_path a --create_new_adapter", ("create_new_adapter",)),
         ("--flash_attn fa3", ("flash_attn = fa3", "fa2")),
         ("--val_size 1", ("val_size = 1",)),
+        ("--early_stopping_steps 3", ("early_stopping_steps = 3", "val_size")),
         ("--val_size 0.1 --eval_dataset E", ("exclude each other",)),
         ("--dataset_dir ONLINE", ("ONLINE", "download")),
         ("--fp16 --bf16", ("exclude each other",)),
@@ -188,6 +190,24 @@ def test_what_would_change_the_result_is_refused_by_name(more: str, parts: tuple
         assert part in str(caught.value)
     with speaking("zh"), pytest.raises(RecipeError):
         recipe(more)
+
+
+@pytest.mark.parametrize(
+    ("more", "key", "value"),
+    [
+        ("--optim adamw_bnb_8bit", "name", "adamw_8bit"),
+        ("--optim paged_adamw_8bit", "name", "paged_adamw_8bit"),
+        ("--optim adamw_torch_fused", "name", "adamw_torch"),
+    ],
+)
+def test_optimizers_by_their_other_names(more: str, key: str, value: str) -> None:
+    assert getattr(recipe(more).optimizer, key) == value
+
+
+def test_a_constant_rate_after_warm_up_is_ours() -> None:
+    found = recipe("--lr_scheduler_type constant_with_warmup --warmup_steps 10").schedule
+    assert (found.kind, found.warmup_steps) == ("constant", 10)
+    assert recipe("--lr_scheduler_type constant --warmup_steps 10").schedule.warmup_steps == 0
 
 
 def test_what_is_off_is_not_refused() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import re
 import string
 from pathlib import Path
@@ -45,6 +46,29 @@ def test_every_key_named_in_the_source_exists() -> None:
     used = {key for file in SOURCE.rglob("*.py") for key in called.findall(file.read_text(encoding="utf-8"))}
     assert len(used) > 60
     assert sorted(used - set(entries("en"))) == []
+
+
+def calls() -> list[tuple[str, str, set[str]]]:
+    """(where, key, names given) of every sentence asked for by its full name, with all its values named."""
+    found = []
+    for file in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("say", "tr")):
+                continue
+            first = node.args[0] if node.args else None
+            named = [keyword.arg for keyword in node.keywords]
+            if isinstance(first, ast.Constant) and isinstance(first.value, str) and None not in named:
+                found.append((f"{file.name}:{node.lineno}", first.value, {name for name in named if name}))
+    return found
+
+
+def test_every_sentence_gets_the_values_that_it_asks_for() -> None:
+    """A name that is not given would show the key in place of the sentence."""
+    english, seen = entries("en"), calls()
+    assert len(seen) > 400
+    lacking = [(where, key, placeholders(english[key]) - given) for where, key, given in seen
+               if {each.split(".")[0] for each in placeholders(english[key])} - given]  # fmt: skip
+    assert lacking == []
 
 
 def test_a_message_speaks_the_readers_language() -> None:

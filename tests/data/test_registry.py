@@ -116,6 +116,7 @@ def test_a_folder_beside_the_registry(tmp_path: Path) -> None:
         ({"script_url": "a"}, "by script_url alone"),
         ({"file_name": "none.json"}, "none.json: no such file"),
         ({"file_name": "x.json", "formatting": "csv"}, 'formatting "csv"'),
+        ({"file_name": "x.json", "formating": "sharegpt"}, 'a key "formating", which LLaMA-Factory does not know'),
         ({"file_name": "x.json", "columns": {"prompt": "q", "response": "a"}}, 'no column "q" for prompt'),
         ({"file_name": "x.json", "formatting": "sharegpt"}, 'no column "conversations" for messages'),
     ],

@@ -125,7 +125,7 @@ def test_questions_without_answers_are_not_shown() -> None:
 
 def test_what_is_shown_says_nothing_of_whose_it_is(probed: Path) -> None:
     names = {f.name for f in fields(Shown)}
-    assert names == {"token", "prompt", "reference", "left", "right", "voted"}
+    assert names == {"token", "prompt", "reference", "left", "right", "voted", "units"}
 
 
 def test_without_answers_there_is_nothing_to_review(tmp_path: Path) -> None:

@@ -154,6 +154,9 @@ def test_texts_are_judged_by_their_loss_alone() -> None:
     [
         ({"highest": 40_000}, Status.FAIL, "beyond"),
         ({"unknown": 0.05}, Status.FAIL, "unknown token"),
+        ({"entropy": 1.0, "surprise": 6.0, "unigram": 5.0}, Status.WARN, "Some of the tokens"),
+        ({"entropy": 1.0, "surprise": 6.0, "unigram": 1.0}, Status.PASS, "fit"),  # labels, which a model may well miss
+        ({"entropy": 1.0, "surprise": 4.5, "unigram": 5.0}, Status.PASS, "fit"),
         ({"two_begins": 64}, Status.WARN, "two begin-of-text"),
         ({"no_begin": 64}, Status.WARN, "lack the begin-of-text"),
         ({"no_end": 64}, Status.WARN, "learn to stop"),
@@ -177,3 +180,37 @@ def test_idle_tensors_are_a_warning() -> None:
     found = next(f for f in judge(some) if f.code == "SA02")
     assert found.status is Status.WARN
     assert "a.lora_A" in found.summary
+
+
+def test_what_was_not_measured_is_not_at_fault() -> None:
+    unread = replace(
+        HEALTHY,
+        gradient=replace(HEALTHY.gradient, tensors=0, moving=0, known=False),
+        tokens=replace(HEALTHY.tokens, highest=40_000, entropy=math.nan, surprise=math.nan),
+        levels=replace(HEALTHY.levels, base=math.nan, shuffled=None),
+        trace=None,
+    )
+    found = judge(unread)
+    assert [cause.code for cause in causes(found)] == ["SA07"]
+    assert next(f for f in found if f.code == "SA02").status is Status.SKIPPED
+
+
+def test_a_whole_model_that_is_mostly_frozen_is_named_before_its_rate() -> None:
+    slow = replace(PLANTED["SA04"], setting=replace(HEALTHY.setting, method="full"))
+    few = replace(slow, gradient=replace(slow.gradient, trained=900_000, total=10_000_000))
+    first, *rest = causes(judge(few))
+    assert (first.code, first.status) == ("SA02", Status.FAIL)
+    assert "900,000 of 10,000,000" in first.summary
+    assert "SA04" in [cause.code for cause in rest]
+    assert "mostly" not in first.message.text("zh") and "900,000" in first.message.text("zh")
+    # A tenth, adapters, and rows that were learnt all the same are another matter.
+    more = replace(few, gradient=replace(few.gradient, trained=1_000_000))
+    for other in (more, replace(few, setting=HEALTHY.setting), replace(few, trace=HEALTHY.trace)):
+        assert next(f for f in judge(other) if f.code == "SA02").status is Status.PASS
+
+
+@pytest.mark.parametrize(("share", "status"), [(0.56, "fail"), (0.74, "fail"), (0.8, "warn"), (0.95, "pass")])
+def test_a_quarter_of_the_answers_without_loss_is_a_fault(share: float, status: str) -> None:
+    targets = replace(HEALTHY.targets, targets=int(share * HEALTHY.targets.answers))
+    found = judge(replace(HEALTHY, targets=targets))
+    assert next(f for f in found if f.code == "SA03").status.value == status

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from doneness.sanity import floor_of
-from doneness.sanity.bits import bits_to_learn
+from doneness.sanity.bits import bits_to_learn, unigram
 from doneness.sanity.ladder import Climb, climb
 from doneness.sanity.power import fit_power
 from doneness.sanity.scaling import BESIROGLU, HOFFMANN, count_of, expected
@@ -128,13 +128,25 @@ def test_stuck_and_normal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("1.1B", 1.1e9), ("50e6x1000", 5e10), ("20k", 2e4), ("1,000", 1e3), ("3M×2", 6e6)]
+    ("text", "value"),
+    [("1.1B", 1.1e9), ("50e6x1000", 5e10), ("20k", 2e4), ("1,000", 1e3), ("12,000,000", 1.2e7), ("3M×2", 6e6)],
 )
 def test_counts(text: str, value: float) -> None:
     assert count_of(text) == pytest.approx(value)
 
 
-@pytest.mark.parametrize("text", ["", "abc", "-3", "0", "x", "inf"])
+@pytest.mark.parametrize("text", ["", "abc", "-3", "0", "x", "inf", "1,1B", "1,1", "10,00"])
 def test_what_is_no_count(text: str) -> None:
     with pytest.raises(ValueError):
         count_of(text)
+
+
+def test_a_count_of_tokens_gives_their_entropy() -> None:
+    rng = np.random.default_rng(2)
+    assert unigram(rng.integers(0, 32, 20_000).tolist()) == pytest.approx(math.log(32), abs=0.005)
+    # Of few tokens the plain estimate lies far below.
+    assert np.mean([unigram(rng.integers(0, 32, 60).tolist()) for _ in range(50)]) == pytest.approx(
+        math.log(32), abs=0.1
+    )
+    assert unigram([7] * 100) == 0.0
+    assert math.isnan(unigram([]))

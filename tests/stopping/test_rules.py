@@ -40,6 +40,16 @@ def test_patience_recommends_the_lowest_step_so_far() -> None:
     assert decision.recommended_step == 20
 
 
+def test_an_evaluation_before_the_first_step_may_be_left_out_of_the_count() -> None:
+    """Within warm-up nothing is gained, and the untrained model is no look of the trainer's."""
+    run = Run("r", series={EVAL_LOSS: Series.of([0, 20, 40, 60], [2.0, 2.0, 1.9, 1.95])})
+    every, trained = first_stop(run, PatienceRule(1)), first_stop(run, PatienceRule(1, start=False))
+    assert every is not None and trained is not None
+    assert (every.step, trained.step, trained.recommended_step) == (20, 60, 40)
+    alone = Run("r", series={EVAL_LOSS: Series.of([0], [2.0])})
+    assert PatienceRule(1, start=False).decide(alone).action is Action.CONTINUE
+
+
 def test_patience_needs_sense() -> None:
     with pytest.raises(ValueError, match="patience"):
         PatienceRule(0)

@@ -115,6 +115,34 @@ def test_rewards_that_never_say_anything_end_the_run_before_it_begins(make_grpo:
     assert any("failed before its first step" in note for note in run.notes)
 
 
+SOME = """
+def silent(completions, **columns):
+    return [None] * len(completions)
+def first(completions, id, **columns):
+    return [float(len(said[0]["content"])) if name.startswith("{word}") else None
+            for said, name in zip(completions, id)]
+"""
+
+
+@pytest.mark.parametrize("kept", ["data.hold_out=none", "data.eval_rows=4"])
+def test_without_held_out_rows_silent_rewards_end_it_at_the_first_step(
+    make_grpo: Make, tmp_path: Path, kept: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "some.py").write_text(SOME.replace("{word}", WORDS[0]), encoding="utf-8")
+    rows = ("data.eval=",) if "none" in kept else ()
+    recipe = make_grpo("mute", f"rewards.use={tmp_path}/some.py:silent", "schedule.max_steps=2", kept, *rows)
+    with pytest.raises(DonenessError, match="gave no number for any of the"):
+        train_run(recipe, Quiet())
+    assert "All reward functions" not in "".join(capfd.readouterr())
+    if rows:
+        # A reward of some questions alone says nothing in steps of others, and that is no fault.
+        recipe = make_grpo("some", f"rewards.use={tmp_path}/some.py:first", "schedule.max_steps=4", kept, *rows)
+        run = train_run(recipe, Quiet()).run
+        assert run.train is not None and run.train.step.tolist() == [1, 2, 3, 4]
+        assert not np.isfinite(run.series["train/reward"].value).all()
+        assert "All reward functions" not in "".join(capfd.readouterr())
+
+
 @pytest.mark.parametrize("kind", ["qlora", "dora", "full"])
 def test_each_method_trains(make_grpo: Make, kind: str) -> None:
     if kind == "qlora":

@@ -10,7 +10,7 @@ import pytest
 
 from doneness.cli.main import main
 from doneness.config import Recipe, dump_recipe
-from doneness.core import Message, Status, speaking
+from doneness.core import DataError, Message, Status, speaking
 from doneness.report import build, render
 from doneness.runs import read_records
 from doneness.runs.journal import FILE
@@ -92,6 +92,32 @@ def test_as_many_are_held_out_as_are_evaluated_on(make_recipe: Make, tmp_path: P
     assert f"Held out 12 of {len(rows)} rows" in found.lines[0].text()
     left = len(rows) - len(found.train) - found.held_out["near_duplicates_left_out"]
     assert 12 <= left <= 36, "what is not evaluated on is trained on, but for the roundness of a share"
+
+
+@pytest.mark.parametrize("wanted", [6, 50, 100, 300])
+def test_as_many_rows_are_held_out_as_somebody_asks_for(make_recipe: Make, tmp_path: Path, wanted: int) -> None:
+    file = tmp_path / "many.jsonl"
+    things = ("zebra", "violin", "harbour", "mountain", "teapot", "glacier")
+    asked = [f"{a} {b} {c}?" for a in WORDS for b in WORDS[::-1] for c in things if a != b]
+    file.write_text("".join(json.dumps({"prompt": q, "completion": "Yes."}) + "\n" for q in asked), encoding="utf-8")
+    rows = read_recipe_rows(make_recipe("n", f"data.train={file}", 'data.eval=""', f"data.hold_out_rows={wanted}"))
+    assert rows.eval is not None and rows.held_out is not None
+    near = rows.held_out["near_duplicates_of_train"]
+    assert len(rows.eval) + near >= wanted and len(rows.eval) <= wanted + 8, (len(rows.eval), near)
+
+
+@pytest.mark.parametrize("ask", ["data.hold_out_rows=6", "data.hold_out_share=0.3", "stopping.patience=2"])
+def test_whoever_asks_for_evaluation_rows_is_not_left_without_them(make_recipe: Make, tmp_path: Path, ask: str) -> None:
+    alike = write_rows(tmp_path / "alike.jsonl", [("What is the sum of one and one?", f"{n}.") for n in range(24)])
+    recipe = make_recipe("n", f"data.train={alike}", 'data.eval=""', ask)
+    with pytest.raises(DataError, match="can be held out"):
+        read_recipe_rows(recipe)
+
+
+def test_few_rows_are_enough_where_few_are_asked_for(make_recipe: Make, tmp_path: Path) -> None:
+    few = write_rows(tmp_path / "few.jsonl", UNLIKE[:20])
+    rows = read_recipe_rows(make_recipe("n", f"data.train={few}", 'data.eval=""', "data.hold_out_share=0.3"))
+    assert rows.eval is not None and 2 <= len(rows.eval) <= 8
 
 
 def test_none_trains_on_everything(without: Make) -> None:

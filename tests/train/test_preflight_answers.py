@@ -25,6 +25,16 @@ def early(completions, **columns):
     asked.append(len(completions))
     return [sum(letter < "n" for letter in said[0]["content"]) / 8 + 0.01 * len(asked) for said in completions]
 """
+BAD = """
+def silent(completions, **columns):
+    return [None] * len(completions)
+def short(completions, **columns):
+    return [1.0]
+def broken(completions, **columns):
+    return [1 / 0 for said in completions]
+def some(completions, id, **columns):
+    return [1.0 if name == sorted(id)[0] and len(set(id)) > 1 else None for name in id]
+"""
 GRPO = {"run": {"stage": "grpo"}, "rewards": {"use": ["early.py:early"]}}
 DISTILL = {"run": {"stage": "distill"}}
 KINDS: dict[str, dict[str, dict[str, Any]]] = {
@@ -120,3 +130,40 @@ def test_what_no_gradient_reaches_is_named(make: Make, kind: str) -> None:
     layer.register_forward_hook(lambda module, given, out: out.detach())
     with pytest.raises(RecipeError, match="no gradient reaches 6 of 28 trained tensors"):
         preflight(recipe, rows, loaded, lambda line: None)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("silent", "silent gave no number for any of 2 answers"),
+        ("short", r"short failed on 2 answers \(ValueError: 1 numbers\)"),
+        ("broken", r"broken failed on 2 answers \(ZeroDivisionError"),
+    ],
+)
+def test_a_reward_that_cannot_reward_is_found(make: Make, tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "bad.py").write_text(BAD, encoding="utf-8")
+    recipe = make(name, "grpo", f"rewards.use={tmp_path}/bad.py:{name}")
+    rows, loaded = ready(recipe, lambda line: None)
+    with pytest.raises(RecipeError, match=said) as error:
+        preflight(recipe, rows, loaded, lambda line: None)
+    assert "\n" not in str(error.value)
+
+
+def test_a_reward_of_some_questions_alone_is_none(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text(BAD, encoding="utf-8")
+    recipe = make("some", "grpo", f"rewards.use={tmp_path}/bad.py:some")
+    told: list[Any] = []
+    preflight(recipe, *ready(recipe, lambda line: None), told.append)
+    assert told[-1].key == "preflight.done"
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_a_teacher_that_is_the_student_is_said_to_be(make: Make, tiny_model: Path, method: str) -> None:
+    settings = (f"distill.teacher={tiny_model}", f"method.kind={method}", "method.dropout=0")
+    recipe = make(f"same-{method}", "logits", *settings)
+    with pytest.raises(RecipeError, match="the teacher is the student itself") as error:
+        preflight(recipe, *ready(recipe, lambda line: None), lambda line: None)
+    assert "carry loss" not in str(error.value)
+    # With a weight on the rows' own answers there is something to learn.
+    weighed = make(f"weighed-{method}", "logits", *settings, "distill.answer_weight=0.5")
+    preflight(weighed, *ready(weighed, lambda line: None), lambda line: None)

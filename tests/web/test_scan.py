@@ -68,3 +68,14 @@ def test_a_folder_that_cannot_be_opened_hides_no_other(tmp_path: Path) -> None:
         assert set(places(tmp_path)) == {"run"}
     finally:
         (tmp_path / "closed").chmod(0o700)
+
+
+def test_a_log_that_lies_beside_run_folders_is_one_of_many(tmp_path: Path) -> None:
+    (tmp_path / "trainer_state.json").write_text("{}")
+    (tmp_path / "train.log").write_text("x")
+    assert set(places(tmp_path)) == {""}
+    write_run(tmp_path / "other")
+    assert set(places(tmp_path)) == {"trainer_state.json", "train.log", "other"}
+    # A Trainer's own output folder stays one run, whatever else lies beneath it.
+    (tmp_path / "checkpoint-5").mkdir()
+    assert set(places(tmp_path)) == {""}

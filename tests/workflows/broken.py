@@ -208,6 +208,16 @@ ROWS = [
         ("rows.jsonl, row 4", "ends with the user's turn", "on_empty"),
     ),
     Broken(
+        "conversation that begins with an answer",
+        among(chat(("assistant", "a"), ("user", "b"), ("assistant", "c"))),
+        ("rows.jsonl, row 4", "begins with the assistant's turn", "on_empty"),
+    ),
+    Broken(
+        "system message alone",
+        among(chat(("system", "a"))),
+        ("rows.jsonl, row 4", "ends with a turn of system", "on_empty"),
+    ),
+    Broken(
         "unknown role",
         among(chat(("doctor", "a"), ("assistant", "b"))),
         ("rows.jsonl, row 4", 'role "doctor"', "accepted are"),

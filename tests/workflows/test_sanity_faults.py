@@ -74,9 +74,9 @@ def test_a_healthy_pipeline_passes_and_its_run_is_a_run(
     assert main([*command, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["passed"], told["cause"], told["rows"]) == (True, None, 16)
-    assert main(["sanity", f"{recipe.run.folder}-sanity", "--law", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["parameters"], told["word"]) == (run.number("total_parameters"), "below")
+    # The law is of pretraining.
+    assert main(["sanity", f"{recipe.run.folder}-sanity", "--law", "--json"]) == 2
+    assert "run.stage sft, method full" in capsys.readouterr().err
 
 
 def test_a_ladder_counts_rows_and_seeds(tmp_path: Path, taught: Path) -> None:

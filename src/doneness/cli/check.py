@@ -50,6 +50,9 @@ def run(options: argparse.Namespace) -> int:
     _show(found, options)
     for lost in found.unreadable:
         print(lost.error, file=sys.stderr)
+    if len(found.judged) != 1:  # of a single run its notes say it
+        for told in found.beside:
+            print(told, file=sys.stderr)
     if found.unreadable:
         return FAULT
     return int(any(each.diagnosis.verdict in options.fail_on for each in found.judged))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PORT = 8631
 INTERRUPTED = 130
+_EVERYWHERE = ("0.0.0.0", "::", "")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +53,9 @@ def run(options: argparse.Namespace) -> int:
     def told(listening: Settings) -> None:
         address = address_of(listening)
         console().print(Text(tr("cli.serve.listening", address=address, folder=str(listening.root))))
+        numeric = numeric_address(listening)
+        if numeric and numeric != address:
+            console().print(Text(tr("cli.serve.numeric", address=numeric)))
         if listening.token:
             console().print(Text(tr("cli.serve.token", token=listening.token)))
         if options.open:
@@ -68,10 +72,34 @@ def run(options: argparse.Namespace) -> int:
 def address_of(settings: Settings) -> str:
     """Where to look, as a browser wants it."""
     host = settings.host
-    if host in ("0.0.0.0", "::", ""):
+    if host in _EVERYWHERE:
         import socket
 
         host = settings.names[0] if settings.names else socket.gethostname()
+    return _written(host, settings.port)
+
+
+def numeric_address(settings: Settings) -> str:
+    """The same by number, for readers whose machine does not know this one's name.
+
+    The number is that by which this machine reaches others; empty where it reaches none, or where one address alone is
+    listened on. Nothing is sent.
+    """
+    if settings.host not in _EVERYWHERE:
+        return ""
+    import socket
+
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            # Choosing a way for datagrams sends none. The place is one set aside for examples (RFC 5737).
+            probe.connect(("192.0.2.1", 9))
+            found = str(probe.getsockname()[0])
+    except OSError:
+        return ""
+    return "" if found.startswith(("127.", "0.")) else _written(found, settings.port)
+
+
+def _written(host: str, port: int) -> str:
     if ":" in host and not host.startswith("["):
         host = f"[{host}]"
-    return f"http://{host}:{settings.port}/"
+    return f"http://{host}:{port}/"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from doneness.config.sections import DistillSection, GrpoSection, RewardsSection
 
 TOOL_FORMATS = ("template", "default", "glm4", "llama3", "mistral", "qwen")
+OPTIMIZERS = ("adamw_torch", "adamw_8bit", "paged_adamw_8bit", "adafactor", "sgd")
 STAGES = ("pretrain", "sft", "dpo", "orpo", "kto", "reward", "grpo", "distill")
 
 
@@ -181,8 +182,8 @@ class PreferenceSection:
 class OptimizerSection:
     """How a gradient becomes a step."""
 
-    name: str = field(default="adamw_torch", metadata={"choices": ("adamw_torch", "adafactor", "sgd")})
-    """Optimizer, by transformers' name."""
+    name: str = field(default="adamw_torch", metadata={"choices": OPTIMIZERS})
+    """Optimizer, by transformers' name; those of 8 bits are bitsandbytes', and keep a quarter of the states."""
     learning_rate: float = field(default=2e-4, metadata={"low": 0.0, "above": True})
     """Peak learning rate; LoRA wants about ten times that of full fine-tuning."""
     weight_decay: float = field(default=0.0, metadata={"low": 0.0})
@@ -231,7 +232,8 @@ class EvaluationSection:
     every: int = field(default=0, metadata={"low": 0})
     """After the geometric steps 1, 2, 4, 8, …: evaluate every so many steps; 0 means a sixth of the run."""
     early: bool = True
-    """Evaluate at the geometric steps too, where most is learnt; false spares them where an evaluation costs much."""
+    """Evaluate at the geometric steps too, where most is learnt; false spares them where an evaluation costs much.
+    Where stopping.patience counts evaluations they are left out: within warm-up there is nothing to be gained."""
     batch_size: int = field(default=16, metadata={"low": 1})
     """Rows scored at once; the result does not depend on it."""
     spans: tuple[str, ...] = ()
@@ -271,7 +273,7 @@ class StoppingSection:
     """No verdict of convergence before this many steps; overfitting and breakage may stop earlier."""
     patience: int = field(default=0, metadata={"low": 0})
     """Stop after so many evaluations in a row without a lower loss, in place of the evidence, as transformers'
-    EarlyStoppingCallback does; 0 asks the evidence."""
+    EarlyStoppingCallback does; the one before the first step does not count. 0 asks the evidence."""
     span: str = ""
     """Which tokens decide: a span's name, or all; empty means label where evaluation.spans has it, else all."""
     max_target_tokens: int = field(default=0, metadata={"low": 0})
@@ -369,3 +371,8 @@ class Recipe:
     health: HealthSection = field(default_factory=HealthSection)
     probes: ProbesSection = field(default_factory=ProbesSection)
     report: ReportSection = field(default_factory=ReportSection)
+
+    @property
+    def early_looks(self) -> bool:
+        """Whether to evaluate at the geometric steps."""
+        return self.evaluation.early and not self.stopping.patience

@@ -24,6 +24,7 @@ from doneness.data.select import stratified
 
 TOP = 0.15  # the largest share; smaller ones are its halvings, so that a growing file changes it rarely
 CAP = 0.20  # never more of the rows
+MOST = 0.9  # however many are asked for
 _LEAST = 8  # rows; fewer held out would show nothing
 _JOINED, _LEAST_JOINED = 0.1, 8  # of what is held out; rows
 _WHOLE = 0.1  # of all rows: a larger group is never held out
@@ -65,26 +66,32 @@ def share_for(count: int, wanted: int) -> float:
 
 
 def hold_out(
-    rows: Sequence[Row], wanted: int, seed: int, unit: Literal["rows", "groups"] = "rows", share: float = 0.0
+    rows: Sequence[Row], wanted: int, seed: int, unit: Literal["rows", "groups", "asked"] = "rows", share: float = 0.0
 ) -> HeldOut | None:
-    """Split `rows`; at most a fifth of them is held out, or the share that is asked for.
+    """Split `rows`; at most a fifth of them is held out, or what is asked for.
 
     Args:
         rows: what to split.
         wanted: about how many to hold out.
         seed: of the assignment.
         unit: what `wanted` counts. Groups are what statistics count; not more than two rows for each are held out on
-            average, as scoring them takes time.
+            average, as scoring them takes time. Rows that somebody asked for ("asked") are held out to the nearest
+            whole group, where "rows" takes a round share of about so many.
         share: of the groups to hold out, in place of `wanted`; 0 leaves it to that.
 
     Returns:
-        The split; None where fewer than eight rows in two groups would be held out.
+        The split; None where fewer than two groups, or than eight rows that nobody asked for fewer of, would be held
+        out.
     """
     base = [_group(row) for row in rows]
     sizes = Counter(base)
-    cap = max(CAP, share)
+    least = min(_LEAST, max(2, round(share * len(rows)))) if share else _LEAST
+    exactly = 0
+    if unit == "asked" and not share:
+        exactly, least = min(wanted, int(MOST * len(rows))), min(_LEAST, wanted)
+    cap = max(CAP, share, exactly / max(len(rows), 1))
     if not share:
-        share = share_for(len(rows), wanted)
+        share = exactly / max(len(rows), 1) if exactly else share_for(len(rows), wanted)
     if unit == "groups":
         share = min(share_for(len(sizes), wanted), share_for(len(rows), 2 * wanted))
     texts = [normalise(row.context) for row in rows]
@@ -92,11 +99,11 @@ def hold_out(
     most = max(_LEAST_JOINED, int(_JOINED * share * len(rows)))
     leader = _joined(sizes, [(base[i], base[j], value) for i, j, value in pairs], most, seed)
     names = [leader[key] for key in base]
-    chosen = _chosen(Counter(names), share, seed, cap)
+    chosen = _chosen(Counter(names), seed, _Wanted(share, exactly, least, cap))
     held = {place for place, name in enumerate(names) if name in chosen}
     gone = _across(texts, [(i, j) for i, j, _ in pairs], held)
     kept = [place for place in sorted(held) if place not in gone]
-    if len(kept) < _LEAST or len({names[place] for place in kept}) < 2:
+    if len(kept) < least or len({names[place] for place in kept}) < 2:
         return None
     judged = tuple(_clustered(kept, rows, names))
     return HeldOut(
@@ -169,17 +176,27 @@ def _members(base: Sequence[str], leader: Mapping[str, str]) -> Iterator[tuple[s
     return ((key, together[leader[key]]) for key in base)
 
 
-def _chosen(sizes: Mapping[str, int], share: float, seed: int, cap: float) -> set[str]:
-    """The groups drawn below `share`; a few more where that is next to nothing, never more than the cap."""
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A share of the groups, or so many rows exactly; at least and at most so many."""
+
+    share: float
+    rows: int
+    least: int
+    cap: float
+
+
+def _chosen(sizes: Mapping[str, int], seed: int, wanted: _Wanted) -> set[str]:
+    """The groups drawn below the share; a few more where that is next to nothing, never more than the cap."""
     total = sum(sizes.values())
     able = sorted((_drawn(key, seed)[1], key) for key, size in sizes.items() if size <= _WHOLE * total or size == 1)
     chosen: set[str] = set()
     count = 0
     for drawn, key in able:
-        enough = count >= _LEAST and len(chosen) >= 2
-        if drawn >= share and enough:
+        enough = count >= wanted.least and len(chosen) >= 2
+        if (count >= wanted.rows if wanted.rows else drawn >= wanted.share) and enough:
             break
-        if count + sizes[key] <= cap * total:
+        if count + sizes[key] <= wanted.cap * total:
             chosen.add(key)
             count += sizes[key]
     return chosen

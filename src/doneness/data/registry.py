@@ -42,6 +42,10 @@ _ROLES = {
     "function_tag": "function_call",
     "system_tag": "system",
 }
+_KEYS = (
+    "file_name", "hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name", "formatting", "ranking",
+    "subset", "split", "folder", "num_samples", "columns", "tags",
+)  # fmt: skip
 _ELSEWHERE = ("ms_hub_url", "om_hub_url", "script_url", "cloud_file_name")
 _MEDIA = ("images", "videos", "audios")
 
@@ -166,6 +170,11 @@ def _entry(path: Path, name: str, told: Mapping[str, Any]) -> Entry:
     if not hub and "file_name" not in told:
         other = next((key for key in _ELSEWHERE if key in told), "-")
         raise DataError(tr("data.registry.elsewhere", path=str(path), name=name, where=other))
+    for key in told:
+        # Keys of its own are let be, as there; one that is nearly known is meant to be that one.
+        near = difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.75)
+        if key not in _KEYS and near:
+            raise DataError(tr("data.registry.key", path=str(path), name=name, field=key, near=near[0]))
     formatting = told.get("formatting", "alpaca")
     if formatting not in ("alpaca", "sharegpt", "openai"):
         raise DataError(tr("data.registry.formatting", path=str(path), name=name, formatting=formatting))

@@ -139,6 +139,8 @@ _SHAPES: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any]], list[Said]]]
 def _checked(said: list[Said], asked: str, answered: str) -> list[Said]:
     if not said:
         raise Blank(say("data.no_turns", field=answered))
+    if said[-1].role not in ("user", "assistant"):
+        raise Blank(say("data.ends_with_other", field=answered, role=said[-1].role))
     if said[-1].role != "assistant":
         raise Blank(say("data.ends_with_user", field=answered))
     if not said[-1].content.strip():
@@ -146,4 +148,7 @@ def _checked(said: list[Said], asked: str, answered: str) -> list[Said]:
         raise Blank(say("data.no_answer" if asked != answered else "data.no_last", field=answered))
     if not any(each.role == "user" and each.content.strip() for each in said):
         raise Blank(say("data.no_question" if asked != answered else "data.no_asked", field=asked))
+    if next(each.role for each in said if each.role != "system") == "assistant":
+        # Many templates refuse it, and LLaMA-Factory leaves such a row out.
+        raise Blank(say("data.answer_first", field=asked))
     return said

@@ -93,6 +93,12 @@ def hindrances(first: Run, second: Run, names: tuple[str, str]) -> list[Message]
     return found + _rows(first, second, said)
 
 
+def kind_of_loss(run: Run) -> str:
+    """What the evaluation loss of `run` is: "" for a likelihood, else the method whose loss it is, or "preference"."""
+    method = str(run.meta.get("method", "")).lower()
+    return (method or "preference") if Case(run, Params()).preference else ""
+
+
 def rows_known_alike(first: Run, second: Run) -> bool:
     """Whether per-example losses show that both were evaluated on the same rows."""
     pair = _last_examples(first, second)

@@ -14,6 +14,9 @@ from doneness.core import DonenessError, ModelError, launched, tr
 from doneness.models.imports import quiet_libraries, require
 from doneness.models.quantize import Quantization, prepared, quantized_arguments
 
+# What computes attention, and is no part of torch.
+_PACKAGES = {"flash_attention_2": "flash-attn"}
+
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -64,7 +67,7 @@ def load_model(
         with contextlib.redirect_stderr(io.StringIO()) if "gguf_file" in extra else contextlib.nullcontext():
             model = kind.from_pretrained(source, dtype=getattr(torch, pick_dtype(dtype, where)), **extra, **packing)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, damaged) as error:
-        raise _not_loadable(path, error) from error
+        raise _not_loadable(path, error, str(extra.get("attn_implementation", ""))) from error
     if extra.get("gguf_file"):
         _unmark(model)
     if tokenizer.pad_token_id is None:
@@ -140,10 +143,14 @@ def pick_dtype(dtype: str, device: str) -> str:
     return "float32"
 
 
-def _not_loadable(path: str, error: Exception) -> DonenessError:
+def _not_loadable(path: str, error: Exception, attention: str = "") -> DonenessError:
     """What failed; of a name that is no folder here the libraries speak of the hub alone."""
+    reason = " ".join(str(error).split())[:300].rstrip(". ")
+    if attention in _PACKAGES and "flash" in reason.lower():
+        more = {"attention": attention, "package": _PACKAGES[attention]}
+        return ModelError(tr("models.no_attention", path=path, reason=reason, **more))
     key = "not_loadable" if Path(path).exists() else "not_on_hub"
-    return ModelError(tr(f"models.{key}", path=path, reason=" ".join(str(error).split())[:300]))
+    return ModelError(tr(f"models.{key}", path=path, reason=reason))
 
 
 def _source(path: str) -> tuple[str, dict[str, Any]]:

@@ -83,7 +83,7 @@ def template(name: str) -> Template:
     known = templates()
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-        raise DonenessError(tr("models.no_template", name=name, known=", ".join(close or known)))
+        raise DonenessError(tr("models.no_template", name=name, n=len(known), known=", ".join(close or known)))
     return known[name]
 
 

@@ -37,7 +37,7 @@ def looks(evaluations: int, patience: int, steps: int) -> Finding:
     wanted = max(patience, math.ceil(_SHARE * steps / max(steps / max(evaluations, 1), 1e-9)))
     numbers: dict[str, Any] = {
         "looks": evaluations, "patience": patience, "span": span, "share": span / max(steps, 1), "wanted": wanted,
-        "least": _LOOKS, "every": max(1, round(steps / 12)),
+        "least": _LOOKS, "every": max(1, round(steps / 12)), "reach": math.ceil(_SHARE * steps),
     }  # fmt: skip
     key = "rare" if 0 < evaluations < _LOOKS else "hasty" if patience and span < _SHARE * steps else "pass"
     if not evaluations:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from doneness.core import tr
+from doneness.core.catalogue import entries
 from doneness.core.text import printable
 from doneness.report.view import AnswerRow, Piece, QuestionRow
 from doneness.runs.probes import Answer, ProbeTable, Question
@@ -22,11 +23,10 @@ Code = tuple[str, int, int, int, int]
 
 
 def behaviour_title(name: str) -> str:
-    """The title of a behaviour; its plain name where the catalogue has none."""
-    try:
-        return tr(f"probe.{name}.title")
-    except KeyError:
-        return name
+    """The title of a behaviour, or of a kind of question; its plain name where the catalogue has none."""
+    known = entries("en")
+    found = next((key for key in (f"probe.{name}.title", f"probe.refusal_{name}.title") if key in known), None)
+    return tr(found) if found else name
 
 
 def side_by_side(table: ProbeTable | None, answers: Iterable[Answer]) -> tuple[QuestionRow, ...]:

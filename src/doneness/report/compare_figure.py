@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from doneness.core import tr
@@ -12,7 +14,7 @@ from doneness.report.many import shortened
 from doneness.report.numbers import axis_end, general, plain
 from doneness.report.palette import css, fill, stroke
 from doneness.report.sheet import FACE
-from doneness.report.svg import Svg, element, fitted
+from doneness.report.svg import Svg, element, fitted, number
 from doneness.report.ticks import Scale
 
 # (mark, text) of each run; a seventh run takes the first colour again, dashed.
@@ -41,27 +43,40 @@ def letter(index: int) -> str:
 def draw_comparison(
     found: Comparison, axis: str, *, log: bool = False, width: float = WIDE, standalone: bool = True
 ) -> str:
-    """All runs over one axis as an SVG; inside a page the page's CSS gives the colours."""
-    frame = _frame(found, axis, log, width)
-    svg = Svg(frame.width, frame.height)
-    for i, line in enumerate(frame.notes):
-        svg.add("text", line, x=2, y=(i + 1) * (frame.size + 5) - 4, font_size=frame.size, **fill("muted"))
-    layers.grid(svg, frame)
-    if found.place is not None and axis == found.axis:
-        _place(svg, frame, found.place)
-    for i, each in enumerate(found.runs):
-        _trend(svg, frame, each, i)
-    for i, each in enumerate(found.runs):
-        _evaluations(svg, frame, each, i)
-    _labels(svg, frame, found)
-    for i, each in enumerate(found.runs):
-        _lane(svg, frame, each, i)
-    panels.x_axis(svg, frame)
+    """All runs over one axis as an SVG; inside a page the page's CSS gives the colours.
+
+    Losses of several kinds stand in panels of their own, one under the other, over the same stretch of the axis.
+    """
+    several = [(_frame(found, shown, axis, log, width), shown) for shown in found.by_kind.values()]
+    svg = Svg(width, sum(frame.height for frame, _ in several))
+    top = 0.0
+    for frame, shown in several:
+        svg.open(transform=f"translate(0 {number(top)})")
+        _panel(svg, frame, found, shown)
+        svg.close()
+        top += frame.height
     head = element("title", tr("compare.title", n=len(found.runs)))
     if standalone:
         head += element("desc", alternative(found)) + f"<style>{css()}{FACE}</style>"
-    look = {"cls": "figure", "width": frame.width, "font_family": "system-ui, sans-serif"}
+    look = {"cls": "figure", "width": width, "font_family": "system-ui, sans-serif"}
     return svg.done(head, role="img", aria_label=alternative(found), **look)
+
+
+def _panel(svg: Svg, frame: Frame, found: Comparison, shown: Sequence[int]) -> None:
+    """The runs at the places `shown`, whose losses are of one kind."""
+    for i, line in enumerate(frame.notes):
+        svg.add("text", line, x=2, y=(i + 1) * (frame.size + 5) - 4, font_size=frame.size, **fill("muted"))
+    layers.grid(svg, frame)
+    if found.place is not None and frame.axis == found.axis:
+        _place(svg, frame, found.place)
+    for i in shown:
+        _trend(svg, frame, found.runs[i], i)
+    for i in shown:
+        _evaluations(svg, frame, found.runs[i], i)
+    _labels(svg, frame, found, shown)
+    for lane, i in enumerate(shown):
+        _lane(svg, frame, found.runs[i], i, lane)
+    panels.x_axis(svg, frame)
 
 
 def alternative(found: Comparison) -> str:
@@ -77,34 +92,43 @@ def alternative(found: Comparison) -> str:
     return tr("report.figure.alt_join").join(said)
 
 
-def _frame(found: Comparison, axis: str, log: bool, width: float) -> Frame:
+def _frame(found: Comparison, shown: Sequence[int], axis: str, log: bool, width: float) -> Frame:
+    runs = [found.runs[i] for i in shown]
     narrow = width < 600
     size = 11.5 if narrow else 13.0
     left, right = (40.0, width - 84.0) if narrow else (56.0, width - 150.0)
-    low, high = limits(found, log)
+    low, high = limits(runs, log)
     left = max(left, number_margin(low, high, log, size))
     scale = tr("report.figure.log" if log else "report.figure.linear")
     said = [
-        tr("report.figure.y_title" if all(e.curve.per_token for e in found.runs) else "report.figure.y_logged"),
+        _y_title(found, shown),
         tr(f"report.figure.{zero_said(low)}", scale=scale, low=axis_end(low), high=axis_end(high)),
-        *_windows(found),
+        *_windows(found, shown),
     ]
-    if any(((t.value < low) | (t.value > high)).any() for e in found.runs if (t := e.curve.trend) is not None):
+    if any(((t.value < low) | (t.value > high)).any() for e in runs if (t := e.curve.trend) is not None):
         said.append(tr("compare.outside"))
     lines = wrapped(said, size, width - 4)
     top = (size + 5) * len(lines) + 14
     tall = top + (230 if narrow else 320)
-    bottom = tall + 10 + _LANE * len(found.runs)
+    bottom = tall + 10 + _LANE * len(shown)
     end = max(each.curve.place(axis, [each.curve.last])[0] for each in found.runs)
     x = Scale(0.0, end if end > 0 else 1.0, left, right)
     y = Scale(low, high, tall, top, log)
     return Frame(axis, size, width, bottom + 2 * (size + 5) + 10, left, right, lines, (), top, tall, None, bottom, x, y)
 
 
-def limits(found: Comparison, log: bool) -> tuple[float, float]:
+def _y_title(found: Comparison, shown: Sequence[int]) -> str:
+    if found.kinds:
+        letters = tr("report.list_comma").join(map(letter, shown))
+        return tr("compare.own_axis", kind=found.kinds[shown[0]], runs=letters)
+    per_token = all(each.curve.per_token for each in found.runs)
+    return tr("report.figure.y_title" if per_token else "report.figure.y_logged")
+
+
+def limits(runs: Sequence[Compared], log: bool) -> tuple[float, float]:
     """A range that holds every evaluation, and of the training trends all but their wildest fiftieths."""
-    values = [e.loss for each in found.runs for e in each.curve.evals]
-    for each in found.runs:
+    values = [e.loss for each in runs for e in each.curve.evals]
+    for each in runs:
         line = each.curve.trend or each.curve.raw
         values += np.quantile(line.value, (0.02, 0.98)).tolist() if line.value.size else []
     values = [v for v in values if v > 0] if log else values
@@ -119,9 +143,9 @@ def limits(found: Comparison, log: bool) -> tuple[float, float]:
     return (max(low - room, 0.0) if low >= 0 else low - room), high + room
 
 
-def _windows(found: Comparison) -> list[str]:
-    shown = [(letter(i), each.curve.window) for i, each in enumerate(found.runs)]
-    known = [(name, window) for name, window in shown if window is not None]
+def _windows(found: Comparison, shown: Sequence[int]) -> list[str]:
+    windows = [(letter(i), found.runs[i].curve.window) for i in shown]
+    known = [(name, window) for name, window in windows if window is not None]
     if not known:
         return []
     if len({window.width for _, window in known}) == 1:
@@ -164,9 +188,10 @@ def _evaluations(svg: Svg, f: Frame, each: Compared, index: int) -> None:
         svg.close()
 
 
-def _labels(svg: Svg, f: Frame, found: Comparison) -> None:
+def _labels(svg: Svg, f: Frame, found: Comparison, shown: Sequence[int]) -> None:
     ends = []
-    for i, each in enumerate(found.runs):
+    for i in shown:
+        each = found.runs[i]
         step, value = _end(each)
         if step is not None:
             ends.append((_held(f, value), f.x(each.curve.place(f.axis, [step])[0]), i))
@@ -188,10 +213,10 @@ def _end(each: Compared) -> tuple[float | None, float]:
     return (float(line.step[-1]), float(line.value[-1])) if line.step.size else (None, 0.0)
 
 
-def _lane(svg: Svg, f: Frame, each: Compared, index: int) -> None:
+def _lane(svg: Svg, f: Frame, each: Compared, index: int, row: int) -> None:
     """The run's own line under the panel: how far it went, its sweet spot, the step to keep, its verdict."""
     mark, ink, _ = roles(index)
-    y = f.lane + 10 + _LANE * (index + 0.5)
+    y = f.lane + 10 + _LANE * (row + 0.5)
     data = each.curve
     svg.line([(f.left, y), (f.x(data.place(f.axis, [data.last])[0]), y)], **stroke(mark, 1))
     if data.sweet is not None:

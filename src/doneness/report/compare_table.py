@@ -10,6 +10,7 @@ from doneness.report.comparison import Comparison, Standing
 from doneness.report.numbers import ABSENT, between, compact, count, duration, plain, signed
 
 HEADS = ("run", "verdict", "sweet", "best", "there", "diff")
+_ALONE = 4  # of them, those that hold no run against another
 
 
 def rows(found: Comparison) -> list[tuple[str, ...]]:
@@ -17,21 +18,23 @@ def rows(found: Comparison) -> list[tuple[str, ...]]:
     made: list[tuple[str, ...]] = []
     for i, (each, row) in enumerate(zip(found.runs, found.standings, strict=True)):
         spot = each.diagnosis.sweet_spot
-        sweet = ABSENT if spot is None else between(count(spot.first), count(spot.last))
+        sweet = ABSENT if spot is None else _stretch(spot.first, spot.last)
         best = ABSENT
         if row.best is not None:
-            best = tr("compare.best_at", loss=plain(row.best.loss), place=short(row.best_at, found.axis))
+            best = tr("compare.best_at", loss=plain(row.best.loss), place=at(row.best_at, found.axis))
+            best += f" · {found.kinds[i]}" if found.kinds else ""
         mark = "≈ " if row.interpolated else ""
         there = mark + plain(row.loss) if math.isfinite(row.loss) else ABSENT
         verdict = tr(f"report.verdict.{each.diagnosis.verdict.value}")
-        made.append((f"{letter(i)} {each.label}", verdict, sweet, best, there, _difference(row, i)))
+        cells = (f"{letter(i)} {each.label}", verdict, sweet, best, there, _difference(row, i))
+        made.append(cells[: len(_heads(found))])
     return made
 
 
 def heads(found: Comparison) -> tuple[str, ...]:
     """The table's head; the place all are compared at is named there."""
     place = ABSENT if found.place is None else at(found.place, found.axis)
-    return tuple(tr(f"compare.head.{name}", place=place) for name in HEADS)
+    return tuple(tr(f"compare.head.{name}", place=place) for name in _heads(found))
 
 
 def summary(found: Comparison) -> str:
@@ -64,6 +67,15 @@ def short(place: float, axis: str) -> str:
     if axis == "epoch":
         return plain(place, 2).rstrip("0").rstrip(".")
     return count(place) if axis == "step" else compact(place)
+
+
+def _heads(found: Comparison) -> tuple[str, ...]:
+    """Columns in which runs are held against each other stand only where their losses are of one kind."""
+    return HEADS[:_ALONE] if found.kinds else HEADS
+
+
+def _stretch(first: int, last: int) -> str:
+    return count(first) if first == last else between(count(first), count(last))
 
 
 def _difference(row: Standing, index: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -29,7 +30,7 @@ _MOST_FACTS = 12
 def comparison_panel(found: Comparison) -> RenderableType:
     """The plot, the table, what it comes to, the warnings that forbid more, and what differs."""
     parts: list[RenderableType] = [
-        ComparePlot(found),
+        *(ComparePlot(found, shown) for shown in found.by_kind.values()),
         Sentence(found.chosen, style="dim"),
         Text(),
         _table(found),
@@ -47,19 +48,22 @@ def comparison_panel(found: Comparison) -> RenderableType:
 class ComparePlot:
     """Evaluations joined, training trends as single dots; each run named where it ends."""
 
-    def __init__(self, found: Comparison, rows_high: int = 12) -> None:
+    def __init__(self, found: Comparison, shown: Sequence[int], rows_high: int = 12) -> None:
         self.found = found
+        self.shown = shown  # places of runs whose losses are of one kind
         self.rows = rows_high
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Rows of dots between the range on the left and the runs' names on the right."""
-        low, high = limits(self.found, log=False)
+        low, high = limits([self.found.runs[i] for i in self.shown], log=False)
         columns = min(options.max_width, 110) - _LABEL - _NAME - 1
         zero = tr(f"report.term.{zero_said(low)}")
         end = at(_end(self.found), self.found.axis)
         said = tr("compare.range", low=plain(low), high=plain(high), zero=zero, last=end)
         if columns >= 12:
             yield from self._lines(columns, low, high)
+        if self.found.kinds:
+            said = f"{self.found.kinds[self.shown[0]]}: {said}"
         yield Text(said, style="dim")
 
     def _lines(self, columns: int, low: float, high: float) -> list[Text]:
@@ -67,8 +71,8 @@ class ComparePlot:
         x = Scale(0, _end(self.found) or 1.0, 0, canvas.width - 1)
         y = Scale(low, high, canvas.height - 1, 0)
         ends: list[tuple[int, int]] = []
-        for i, each in enumerate(self.found.runs):
-            last = _draw(canvas, each, i, x, y, self.found.axis)
+        for i in self.shown:
+            last = _draw(canvas, self.found.runs[i], i, x, y, self.found.axis)
             if last is not None:
                 ends.append((last // 4, i))
         names = _apart(sorted(ends), self.rows)

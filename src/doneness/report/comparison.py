@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from doneness.core import Diagnosis, Message, tr
+from doneness.core.text import printable
 from doneness.diagnose.between import (
     Reading,
     difference,
     hindrances,
+    kind_of_loss,
     noise_between,
     reading,
     rows_known_alike,
@@ -75,6 +77,8 @@ class Comparison:
         differing: facts that differ: (name, value of each run).
         warnings: what keeps losses from being compared; empty where nothing is seen.
         notes: what to know when reading the table.
+        kinds: what each run's loss is, in words; empty where all are of one kind. Losses of several kinds share no
+            y-axis and no place to be held against each other.
     """
 
     runs: tuple[Compared, ...]
@@ -86,6 +90,16 @@ class Comparison:
     differing: tuple[tuple[str, tuple[str, ...]], ...]
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def by_kind(self) -> dict[str, tuple[int, ...]]:
+        """The places of the runs by kind of loss; one entry "" where all are of one kind."""
+        found: dict[str, tuple[int, ...]] = {}
+        for i in range(len(self.runs)):
+            kind = self.kinds[i] if self.kinds else ""
+            found[kind] = (*found.get(kind, ()), i)
+        return found
 
 
 def compare(runs: Sequence[Compared], axis: str | None = None) -> Comparison:
@@ -100,7 +114,8 @@ def compare(runs: Sequence[Compared], axis: str | None = None) -> Comparison:
         raise ValueError(tr("compare.no_axis", run=lacking.label, axis=tr(f"report.axis_short.{axis}")))
     used = axis or next(a for a in PREFERRED if a in shared)
     why = "asked" if axis else "tokens" if used == "tokens" else "steps"
-    place = common_place(runs, used)
+    kinds = kinds_of([r.run for r in runs])
+    place = None if kinds else common_place(runs, used)
     standings = _standings(runs, used, place)
     warnings = [m for r in runs[1:] for m in hindrances(runs[0].run, r.run, (runs[0].label, r.label))]
     return Comparison(
@@ -112,8 +127,19 @@ def compare(runs: Sequence[Compared], axis: str | None = None) -> Comparison:
         standings=standings,
         differing=differing([r.run for r in runs]),
         warnings=tuple(m.text() for m in warnings),
-        notes=_notes(runs, standings, place, warnings),
+        notes=(tr("compare.kinds_apart"),) if kinds else _notes(runs, standings, place, warnings),
+        kinds=kinds,
     )
+
+
+def kinds_of(runs: Sequence[Run]) -> tuple[str, ...]:
+    """What the loss of each run is, in words; empty where nothing says that they are of several kinds."""
+    kinds = [kind_of_loss(run) for run in runs]
+    told = {kind for kind in kinds if kind != "preference"}
+    if len(set(kinds)) < 2 or (len(told) < 2 and "" not in told):
+        return ()
+    known = {"": "likelihood", "preference": "preference"}
+    return tuple(tr(f"compare.kind.{known.get(kind, 'method')}", method=printable(kind).upper()) for kind in kinds)
 
 
 def common_place(runs: Sequence[Compared], axis: str) -> float | None:

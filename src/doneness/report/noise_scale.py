@@ -67,7 +67,9 @@ def noise_sentence(run: Run) -> str:
     """What the noise scale says of the batch size, in the reader's language."""
     found = noise_range(run)
     if found is None:
-        return tr("report.health.noise.none")
+        measured = run.series.get(f"{HEALTH}noise/signal")
+        n = 0 if measured is None else int(np.isfinite(measured.value).sum())
+        return tr("report.health.noise.few", n=n, least=LEAST) if n else tr("report.health.noise.none")
     if found.n < LEAST:
         return tr("report.health.noise.few", n=found.n, least=LEAST)
     numbers: dict[str, Any] = {"low": two_digits(found.low), "n": found.n, "batch": found.batch}

@@ -73,8 +73,8 @@ def _missing(name: str, group: list[Missing]) -> str:
     return f'<h4>{_t(f"missing.group.{name}")}</h4><dl class="pairs">{rows}</dl>'
 
 
-def recipe(view: ReportView) -> str:
-    """The recipe, the data card, versions and seeds."""
+def recipe(view: ReportView, folded: str = "") -> str:
+    """The recipe, the data card, versions and seeds; behind the words `folded` where there are any."""
     out = ""
     for name, pairs in view.recipe:
         out += (f"<h3><code>[{escape(name)}]</code></h3>" if name else "") + _pairs(pairs)
@@ -85,6 +85,8 @@ def recipe(view: ReportView) -> str:
         out += f'<h3>{_t("head.card")}</h3><div class="card">{card}{cut}</div>'
     if view.facts:
         out += f"<h3>{_t('head.facts')}</h3>" + _pairs(view.facts)
+    if out and folded:
+        out = f"<details><summary>{escape(folded)}</summary>{out}</details>"
     return f'<section id="recipe"><h2>{_t("head.recipe")}</h2>{out}</section>\n' if out else ""
 
 

@@ -1,4 +1,4 @@
-"""How much there is to be learnt by heart, and how much parameters can hold."""
+"""How much there is to be learnt by heart, what a count of tokens knows of it, and how much parameters can hold."""
 
 from __future__ import annotations
 
@@ -37,3 +37,15 @@ def bits_held(parameters: int) -> float:
     Source: two bits a parameter, Allen-Zhu and Li, "Physics of language models: part 3.3", ICLR 2025.
     """
     return BITS_PER_PARAMETER * parameters
+
+
+def unigram(targets: Sequence[int]) -> float:
+    """The entropy of tokens by how often each occurs, nats a token, with Miller and Madow's correction for few of them.
+
+    Source: G. Miller, "Note on the bias of information estimates", 1955.
+    """
+    if not targets:
+        return math.nan
+    counts = np.unique(np.asarray(targets, dtype=np.int64), return_counts=True)[1]
+    share = counts / counts.sum()
+    return float(-(share * np.log(share)).sum() + (counts.size - 1) / (2 * len(targets)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,7 @@ class Gradient:
         tensors: trained tensors.
         moving: of them, those that had a gradient other than zero in one of two steps.
         idle: names of some that had none.
+        known: whether it was measured at all; of rows that the model cannot read it is not.
     """
 
     trained: int
@@ -28,6 +30,7 @@ class Gradient:
     tensors: int
     moving: int
     idle: tuple[str, ...] = ()
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Tokens:
         split: control texts of the template that are several tokens.
         entropy: mean entropy of the untrained model's predictions, nats.
         surprise: its mean loss on the same tokens, nats.
+        unigram: entropy of the rows' target tokens by how often each occurs, which needs no model, nats.
     """
 
     vocabulary: int
@@ -76,6 +80,7 @@ class Tokens:
     split: tuple[str, ...]
     entropy: float
     surprise: float
+    unigram: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

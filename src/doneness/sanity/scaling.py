@@ -11,6 +11,7 @@ pieces), and of the end of runs whose learning rate had come down.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 # What a token of that tokenizer is taken to hold of English text, in bytes; ours, not the paper's.
@@ -80,7 +81,13 @@ class Expected:
     tenfold: float
 
     def word(self, loss: float) -> str:
-        """below, within or above: where a measured loss lies."""
+        """below, within or above: where a measured loss lies.
+
+        Raises:
+            ValueError: no finite number above zero, which a loss in nats a token is.
+        """
+        if not 0 < loss < math.inf:
+            raise ValueError(f"no loss in nats a token: {loss}")
         return "below" if loss < self.low else "above" if loss > self.high else "within"
 
 
@@ -129,8 +136,13 @@ def count_of(text: str) -> float:
         ValueError: it cannot be read, or is not above zero.
     """
     found = 1.0
-    for part in text.lower().replace("×", "x").replace(",", "").split("x"):
+    for part in text.lower().replace("×", "x").split("x"):
         part = part.strip()
+        if "," in part:
+            # 1,000,000 groups thousands; 1,1 is a decimal somewhere, and elsewhere eleven.
+            if not re.fullmatch(r"[0-9]{1,3}(?:,[0-9]{3})+[kmbgt]?", part):
+                raise ValueError(text)
+            part = part.replace(",", "")
         unit = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}.get(part[-1:], 1.0)
         found *= float(part[:-1] if unit != 1.0 else part) * unit
     if not (found > 0 and math.isfinite(found)):

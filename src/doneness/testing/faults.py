@@ -27,6 +27,11 @@ FAULTS: dict[str, str | None] = {
     "permuted": "SA07",
     "contradictory": "SA08",
     "small_model": "SA09",
+    "beyond": "SA07",
+    "norms": "SA02",
+    "masked_70": "SA03",
+    "permuted_60": "SA07",
+    "permuted_25": "SA07",
 }
 
 
@@ -110,17 +115,50 @@ def _frozen(case: Any) -> Any:
     return replace(case, make=make)
 
 
-def _masked(case: Any) -> Any:
-    """Of every answer the last token alone carries loss."""
-    return replace(case, train=tuple(replace(row, start=len(row.ids) - 1, several=()) for row in case.train))
+def _norms(case: Any) -> Any:
+    """Of a model that is to be trained whole the norms alone are."""
+
+    def make() -> Any:
+        loaded = case.make()
+        for name, parameter in loaded.model.named_parameters():
+            parameter.requires_grad_("norm" in name)
+        return loaded
+
+    return replace(case, make=make)
 
 
-def _permuted(case: Any) -> Any:
-    """A tokenizer whose ids were dealt anew."""
-    order = np.random.default_rng(0).permutation(256)
-    deal = {i: int(order[i]) for i in range(256)}
-    rows = tuple(replace(row, ids=tuple(deal.get(i, i) for i in row.ids)) for row in case.train)
-    return replace(case, train=rows)
+def _masked(share: float) -> Callable[[Any], Any]:
+    """Of so many answers the last token alone carries loss."""
+
+    def after(case: Any) -> Any:
+        some = int(share * len(case.train))
+        cut = tuple(replace(row, start=len(row.ids) - 1, several=()) for row in case.train[:some])
+        return replace(case, train=cut + tuple(case.train[some:]))
+
+    return after
 
 
-_AFTER: dict[str, Callable[[Any], Any]] = {"frozen": _frozen, "masked": _masked, "permuted": _permuted}
+def _permuted(share: float) -> Callable[[Any], Any]:
+    """A tokenizer of whose ids so many were dealt anew, among themselves."""
+
+    def after(case: Any) -> Any:
+        rng = np.random.default_rng(0)
+        order = rng.permutation(256)
+        some = np.arange(256) if share == 1.0 else np.sort(order[: int(share * 256)])
+        deal = dict(zip(some.tolist(), (order if share == 1.0 else rng.permutation(some)).tolist(), strict=True))
+        rows = tuple(replace(row, ids=tuple(deal.get(i, i) for i in row.ids)) for row in case.train)
+        return replace(case, train=rows)
+
+    return after
+
+
+def _beyond(case: Any) -> Any:
+    """A tokenizer with an added token, and an embedding that was not resized."""
+    first, *rest = case.train
+    return replace(case, train=(replace(first, ids=(*first.ids[:3], 100_000, *first.ids[4:])), *rest))
+
+
+_AFTER: dict[str, Callable[[Any], Any]] = {
+    "frozen": _frozen, "masked": _masked(1.0), "permuted": _permuted(1.0), "beyond": _beyond, "norms": _norms,
+    "masked_70": _masked(0.7), "permuted_60": _permuted(0.6), "permuted_25": _permuted(0.25),
+}  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 
 from doneness.config import Recipe
 from doneness.models import pick_dtype
+from doneness.models.imports import require
 from doneness.models.together import share
 
 _SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine", "wsd": "warmup_stable_decay"}
@@ -44,6 +45,8 @@ def accumulation(recipe: Recipe) -> int:
 def common_arguments(recipe: Recipe, folder: Path, steps: int, device: str) -> dict[str, Any]:
     """What every stage's configuration has, so that it trains exactly what the recipe says and nothing else."""
     optimizer, schedule = recipe.optimizer, recipe.schedule
+    if optimizer.name.endswith("8bit"):
+        require("bitsandbytes", "qlora")
     trackers = recipe.report.trackers if share()[0] == 0 else ()
     dtype = pick_dtype(recipe.model.dtype, device)
     scheduler_kwargs: dict[str, Any] = {}

@@ -10,6 +10,8 @@ from doneness.config import MethodSection, Recipe
 from doneness.models import Encoded, LoadedModel
 from doneness.sanity import Measured, Trial
 from doneness.sanity.bits import BITS_PER_PARAMETER, bits_held
+from doneness.sanity.checks.masked import FAIL
+from doneness.sanity.frozen import mostly_frozen
 from doneness.sanity.rates import WORTH
 from doneness.train.method import apply_method
 from doneness.train.short import Short, restored, trial
@@ -40,7 +42,7 @@ def tried(recipe: Recipe, make: Make, rows: Sequence[Encoded], measured: Measure
     if not measured.gradient.moving:
         return (_unfrozen(short, loaded.model, rows),)
     targets = measured.targets
-    if targets.answers and targets.targets < 0.5 * targets.answers:
+    if targets.answers and targets.targets < FAIL * targets.answers:
         with restored(loaded.model):
             found.append(trial(short, loaded.model, [_whole(row) for row in rows], _STEPS, "unmasked", 1.0))
     found += _rates(short, loaded.model, rows, measured)
@@ -52,6 +54,9 @@ def tried(recipe: Recipe, make: Make, rows: Sequence[Encoded], measured: Measure
             found.append(trial(short, loaded.model, list(rows)[:fit], steps, "rows", float(fit)))
     elif need > bits_held(measured.gradient.trained) and measured.setting.method != "full":
         found.append(_adapter(short, recipe, make, rows, measured, steps))
+    if mostly_frozen(measured):
+        # Last: it leaves the linear layers open.
+        found.append(_unfrozen(short, loaded.model, rows))
     return tuple(found)
 
 

@@ -102,7 +102,7 @@ def _train(
 ) -> TrainResult:
     # How long, where to look, where to save.
     steps = total_steps(recipe, len(rows.train.rows))
-    looks = evaluation_steps(steps, recipe.evaluation.every, recipe.evaluation.early) if rows.eval else ()
+    looks = evaluation_steps(steps, recipe.evaluation.every, recipe.early_looks) if rows.eval else ()
     plan = Plan(
         last=steps,
         looks=frozenset(looks),
@@ -274,7 +274,7 @@ def _meta(recipe: Recipe, rows: TrainingRows, loaded: LoadedModel, model: Any, s
 
     moving, total = trainable(model)
     packages = ["torch", "transformers", "trl", "peft", "accelerate"]
-    packages += ["bitsandbytes"] if bits_of(recipe.method) else []
+    packages += ["bitsandbytes"] if bits_of(recipe.method) or recipe.optimizer.name.endswith("8bit") else []
     return {
         "mode": recipe.run.mode,
         "stage": recipe.run.stage,

@@ -14,7 +14,7 @@ import numpy as np
 from doneness.config import Recipe
 from doneness.models import Encoded, LoadedModel, example_losses, render, stop_ids
 from doneness.sanity import Gradient, Levels, Measured, Setting, Targets, Tokens, floor_of
-from doneness.sanity.bits import bits_to_learn
+from doneness.sanity.bits import bits_to_learn, unigram
 from doneness.train.method import trainable
 from doneness.train.short import Short, restored, train_steps
 
@@ -44,7 +44,7 @@ def measure(recipe: Recipe, loaded: LoadedModel, rows: Sequence[Encoded], answer
     if highest >= size:
         # Nothing can be computed of such rows.
         tokens = _tokens(recipe, tokenizer, rows, size, highest, (math.nan, math.nan))
-        none = Gradient(*trainable(model), tensors=0, moving=0)
+        none = Gradient(*trainable(model), tensors=0, moving=0, known=False)
         return Measured(setting, none, _targets(rows, answers, math.inf), tokens, Levels(math.nan, None, floor))
     short = Short(recipe.optimizer, recipe.run.seed, tokenizer.pad_token_id)
     looked = list(rows[:_LOOKED_AT])
@@ -120,6 +120,7 @@ def _tokens(
         split=_split(tokenizer) if sft else (),
         entropy=predicted[0],
         surprise=predicted[1],
+        unigram=unigram([label for row in rows for label in row.labels if label >= 0]),
     )
 
 

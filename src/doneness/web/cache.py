@@ -21,7 +21,7 @@ _LARGE = 2 << 30  # bytes of columns that are kept
 
 
 class Found(msgspec.Struct):
-    """What reading a unit gave: the runs, or by language why there are none."""
+    """What reading a unit gave: the runs, and by language why there are none, or which logs beside them gave none."""
 
     runs: list[Raw]
     error: dict[str, str] | None = None

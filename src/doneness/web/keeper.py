@@ -181,7 +181,7 @@ class Keeper:
         self._lost.pop(place, None)
         if unit.leads_out:
             found = Found([], found.error or dict.fromkeys(LANGUAGES, ""))
-        if found.error is not None and not found.runs:
+        if found.error is not None:
             self._lost[place] = found.error
         ids = []
         for raw in found.runs:

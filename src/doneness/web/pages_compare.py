@@ -38,7 +38,7 @@ def compare(state: PageState) -> str:
         f'<header id="said" data-live><h1>{title}</h1>{said}{warned}<p><strong>{prose(summary(found))}</strong></p>'
         f"</header>{picker}{_curve(found)}"
         f'<div id="at-table" data-live>{compare_html.table(found)}{compare_html.facts(found)}</div>'
-        f'<div id="data" data-live hidden>{data_block("compared", _drawn(found))}</div>'
+        f'<div id="data" data-live hidden>{data_block("compared", _drawn(found) if not found.kinds else None)}</div>'
     )
 
 
@@ -47,6 +47,14 @@ def _curve(found: Comparison) -> str:
     axes = [found.axis, *(a for a in found.axes if a != found.axis)]
     caption = tr("report.figure.alt_join").join((tr("compare.caption"), found.chosen))
     head = f"<h2>{escape(tr('report.head.curve'))}</h2>"
+    if found.kinds:
+        # Panels with axes of their own; script draws one panel alone, so the drawings stay.
+        wide, narrow = stills
+        return (
+            f'<section id="curve">{head}<figure class="curve"><div id="at-panels" data-live><div class="still">'
+            f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div></div></div>'
+            f"<figcaption><p>{escape(caption)}</p></figcaption></figure></section>"
+        )
     return f'<section id="curve">{head}{plot(stills, axes, alternative(found), caption)}</section>'
 
 

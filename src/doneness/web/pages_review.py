@@ -61,9 +61,9 @@ def _asked() -> str:
         f'aria-label="{t("review.rewrite")}"></textarea></details>'
         '<div class="below"><button type="button" id="undo" aria-keyshortcuts="u">'
         f'<kbd aria-hidden="true">u</kbd> {t("review.undo")}</button>'
-        f'<label class="tick"><input type="checkbox" id="keys" checked><span>{t("review.keys")}</span></label>'
+        f'<label class="tick keyed"><input type="checkbox" id="keys" checked><span>{t("review.keys")}</span></label>'
         f'<button type="button" id="leave" class="plain">{t("review.leave")}</button></div>'
-        f'<p class="note">{t("review.keys_note")}</p></div>'
+        f'<p class="note keyed">{t("review.keys_note")}</p></div>'
     )
 
 

@@ -74,7 +74,7 @@ def _body(view: ReportView, keep: bool, every: bool) -> str:
         ("timeline", tables.timeline(view)),
         ("health", html_health.health(view)),
         ("evidence", tables.evidence(view)),
-        ("recipe", tables.recipe(view)),
+        ("recipe", tables.recipe(view, tr("pages.run.recipe"))),
     )
     # Empty ones stand too: a section that a later evaluation brings has its place.
     return _curve(view) + "".join(f'<div id="at-{name}" data-live>{markup}</div>' for name, markup in sections)

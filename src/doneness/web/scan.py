@@ -17,6 +17,8 @@ from doneness.runs.readers.tree import closed, may_be_log
 
 _STATES = ("trainer_state.json", "trainer_log.jsonl", "logging.jsonl", "meta.yaml")
 _IGNORED = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".distcp", ".html", ".lock")
+_LOOSE = ("trainer_state.json", "trainer_log.jsonl", "logging.jsonl")  # of _STATES, those that may be put anywhere
+_OUTPUTS = ("runs", "wandb", "logs", "meta.yaml", "all_results.json", "adapter_config.json", "config.json")
 _VOTES = "votes.sqlite"
 _DEEPEST = 24
 MOST = 200_000  # entries of the tree that are looked at
@@ -69,7 +71,7 @@ class _Walk:
     def units(self, folder: str, depth: int) -> Iterator[Unit]:
         entries = self._inside(folder)
         names = {entry.name for entry in entries}
-        if _is_run(names, entries):
+        if _is_run(names, entries) and not self._collects(names, entries):
             yield self._run(folder, entries, names)
             return
         for entry in entries:
@@ -82,6 +84,19 @@ class _Walk:
                 stat = entry.stat(follow_symlinks=False)
                 mark = _mark((entry.name, stat.st_size, stat.st_mtime_ns))
                 yield Unit(self._place(entry.path), mark, stat.st_mtime, folder=False)
+
+    def _collects(self, names: set[str], entries: list[os.DirEntry[str]]) -> bool:
+        """Whether a Trainer's log merely lies here beside the folders of other runs, with no output of its own."""
+        if not names.intersection(_LOOSE) or names.intersection((JOURNAL, *_OUTPUTS)):
+            return False
+        folders = [e for e in entries if e.is_dir(follow_symlinks=False) and not closed(e.name)]
+        if any(step_of(Path(each.name)) >= 0 or each.name == "doneness" for each in folders):
+            return False
+        for each in folders:
+            inside = self._inside(each.path)
+            if _is_run({entry.name for entry in inside}, inside):
+                return True
+        return False
 
     def _run(self, folder: str, entries: list[os.DirEntry[str]], names: set[str]) -> Unit:
         marks: list[tuple[str, int, int]] = []

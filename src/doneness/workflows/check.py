@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from doneness.core import Diagnosis, DonenessError
@@ -38,10 +38,15 @@ class Judged:
 
 @dataclass(frozen=True)
 class Checked:
-    """Everything that many paths hold: the runs judged, and the paths that cannot be read."""
+    """Everything that many paths hold: the runs judged, and the paths that cannot be read.
+
+    Attributes:
+        beside: faults of logs in a folder whose other logs were read, one line each.
+    """
 
     judged: list[Judged]
     unreadable: list[Unreadable]
+    beside: list[str] = field(default_factory=list)
 
 
 def check_all(
@@ -69,7 +74,7 @@ def check_all(
             judged.append(judge(run, params, until))
         except DonenessError as error:  # its own recipe or its probes are damaged
             lost.append(Unreadable(str(run.path or run.name), str(error)))
-    return Checked(judged, lost)
+    return Checked(judged, lost, found.beside)
 
 
 def check(path: str | Path, params: Params | None = None, until: int | None = None) -> list[tuple[Run, Diagnosis]]:

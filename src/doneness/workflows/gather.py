@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from doneness.core import DonenessError
+from doneness.core import DonenessError, UnreadableError
 from doneness.runs import Run, read
 from doneness.runs.readers import checkpoints, trainer_state
 from doneness.workflows.mapping import refuse_unknown_columns
@@ -25,10 +25,15 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Gathered:
-    """The runs found, in the order asked for, and the paths that gave none."""
+    """The runs found, in the order asked for, and the paths that gave none.
+
+    Attributes:
+        beside: faults of logs in a folder whose other logs were read, one line each.
+    """
 
     runs: list[Run] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
+    beside: list[str] = field(default_factory=list)
 
 
 def gather(paths: Iterable[str | Path], mapping: Mapping[str, str] | None = None) -> Gathered:
@@ -40,22 +45,23 @@ def gather(paths: Iterable[str | Path], mapping: Mapping[str, str] | None = None
     """
     found = Gathered()
     asked = expanded(paths)
+    beside: list[UnreadableError] = []
     for path in asked:
         try:
-            found.runs.extend(_read(path, mapping or {}))
+            found.runs.extend(_read(path, mapping or {}, beside))
         except DonenessError as error:
             # Among many, what was exported from a run is no run that failed to be read.
             if len(asked) == 1 or not _exported(path):
                 found.unreadable.append(Unreadable(path, str(error)))
-    return Gathered(once(found.runs), found.unreadable)
+    return Gathered(once(found.runs), found.unreadable, list(dict.fromkeys(map(str, beside))))
 
 
-def _read(path: str, mapping: Mapping[str, str]) -> list[Run]:
+def _read(path: str, mapping: Mapping[str, str], beside: list[UnreadableError]) -> list[Run]:
     if not mapping:
-        return read(path)
+        return read(path, unread=beside)
     # A wrong column is told before whatever else its absence leads to.
     refuse_unknown_columns(path, [], mapping)
-    runs = read(path, mapping)
+    runs = read(path, mapping, beside)
     refuse_unknown_columns(path, runs, mapping)
     return runs
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from doneness.config import DataSection, Recipe
-from doneness.core import Message, say
+from doneness.core import DataError, Message, say, tr
 from doneness.data import HeldOut, Rows, advised_rows, detectable, hold_out, reduced
 from doneness.data.eval_size import LEVEL
 from doneness.workflows.rules import params_of
-
-_ROOM = 1.5
 
 
 @dataclass(frozen=True)
@@ -38,10 +35,11 @@ def holding(recipe: Recipe, rows: Rows) -> Holding:
     needed = advised_rows(gain)
     asked, share, seed = wanted_rows(recipe.data), recipe.data.hold_out_share, recipe.run.seed
     if asked or share:
-        split = hold_out(rows.rows, asked, seed, share=share)
+        split = hold_out(rows.rows, asked, seed, "asked", share)
     else:
         split = hold_out(rows.rows, needed, seed, "groups")
     if split is None:
+        refuse_asked(recipe, len(rows))
         return Holding(rows, None, (say("workflows.held_out.none", rows=len(rows)),), None)
     split = reduced(split, recipe.data.eval_rows, seed)
     train, judged = replace(rows, rows=split.train), replace(rows, rows=split.eval)
@@ -49,13 +47,20 @@ def holding(recipe: Recipe, rows: Rows) -> Holding:
 
 
 def wanted_rows(data: DataSection) -> int:
-    """How many rows to hold out as the recipe has it; 0 where it leaves that open, or asks for a share.
+    """How many rows to hold out as the recipe has it; 0 where it leaves that open, or asks for a share."""
+    return data.hold_out_rows or (0 if data.hold_out_share else data.eval_rows)
 
-    Of `eval_rows` somewhat more, since the share is a round one and a group goes as a whole: the rest is taken off.
+
+def refuse_asked(recipe: Recipe, rows: int) -> None:
+    """Whoever asks for evaluation rows, or counts evaluations, is not to train without them unawares.
+
+    Raises:
+        DataError: the recipe asks for what cannot be held out of its `rows`.
     """
-    if data.hold_out_rows or data.hold_out_share:
-        return data.hold_out_rows
-    return math.ceil(_ROOM * data.eval_rows)
+    if wanted_rows(recipe.data) or recipe.data.hold_out_share:
+        raise DataError(tr("workflows.held_out.asked", rows=rows))
+    if recipe.stopping.patience:
+        raise DataError(tr("workflows.held_out.patience", rows=rows))
 
 
 def _lines(split: HeldOut, rows: int, gain: float, needed: int) -> tuple[Message, ...]:

@@ -107,7 +107,7 @@ def _planned(  # one line a part of the plan
     from doneness.train import evaluation_steps
     from doneness.train.spacing import checkpoint_steps
 
-    looks = evaluation_steps(found.steps, recipe.evaluation.every, recipe.evaluation.early) if held_out[0] else ()
+    looks = evaluation_steps(found.steps, recipe.evaluation.every, recipe.early_looks) if held_out[0] else ()
     setup = setup_of(recipe, model.shape, lengths, ask.place) if model else None
     memory = estimate_memory(model.shape, setup) if model and setup else None
     rate = None

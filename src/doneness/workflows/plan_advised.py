@@ -40,7 +40,10 @@ def _mended(recipe: Recipe, finding: Finding, numbers: Mapping[str, Any]) -> Rec
             # Looks are often enough: it is the patience that is short; 0 asks the evidence.
             return replace(recipe, stopping=replace(recipe.stopping, patience=0))
         case "PL09":
-            return replace(recipe, evaluation=replace(recipe.evaluation, every=int(numbers["every"])))
+            every, stopping = int(numbers["every"]), recipe.stopping
+            if stopping.patience * every < numbers["reach"]:
+                stopping = replace(stopping, patience=0)  # too short for these looks, too
+            return replace(recipe, evaluation=replace(recipe.evaluation, every=every), stopping=stopping)
     return recipe
 
 

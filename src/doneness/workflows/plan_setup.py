@@ -10,6 +10,7 @@ from doneness.config import Recipe, bits_of
 from doneness.plan import ModelShape, Setup, Spread
 from doneness.plan.shape import is_latent
 
+_OPTIMIZERS = {"adamw_torch": "adamw", "paged_adamw_8bit": "adamw_8bit"}
 _SHORT: dict[str, Literal["fp32", "amp", "bf16", "fp16"]] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 
 
@@ -126,7 +127,7 @@ def setup_of(recipe: Recipe, shape: ModelShape, rows: Lengths, place: Place = Pl
         targets=targets_of(recipe),
         dtype=_SHORT[dtype],
         checkpointing=optimizer.gradient_checkpointing,
-        optimizer={"adamw_torch": "adamw"}.get(optimizer.name, optimizer.name),
+        optimizer=_OPTIMIZERS.get(optimizer.name, optimizer.name),
         device="cuda" if on_card else "cpu",
         double_quant=recipe.method.double_quant,
         bits=bits_of(recipe.method) or 4,

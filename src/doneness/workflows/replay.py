@@ -69,7 +69,7 @@ def parse_rule(text: str, params: Params | None = None) -> StopRule:
         if name == "patience" and 1 <= len(numbers) <= 2:
             thresholds = [float(n) for n in numbers[1:]]
             if all(map(math.isfinite, thresholds)):  # nothing is an improvement by more than infinity or NaN
-                return PatienceRule(int(numbers[0]), *thresholds)
+                return PatienceRule(int(numbers[0]), sum(thresholds))
     except ValueError:
         pass
     raise ValueError(tr("workflows.rule_fault", text=text))

@@ -54,6 +54,7 @@ class Shown:
         reference: the right answer, where the suite has one.
         left, right: the answers.
         voted: how many votes of this reviewer count so far.
+        units: pairs of answers with votes, whoever's, this moment.
     """
 
     token: str
@@ -62,6 +63,7 @@ class Shown:
     left: str
     right: str
     voted: int
+    units: int
 
 
 @dataclass(frozen=True)
@@ -285,7 +287,7 @@ def _shown(deck: Deck, shown: Showing, votes: Sequence[Vote]) -> Shown:
     place = deck.places.get(shown.question)
     reference = deck.questions[place].reference if place is not None else ""
     voted = sum(vote.reviewer.id == shown.reviewer for vote in votes)
-    return Shown(shown.token, shown.prompt, reference, shown.left, shown.right, voted)
+    return Shown(shown.token, shown.prompt, reference, shown.left, shown.right, voted, count(deck, votes).units)
 
 
 def _tags(votes: Sequence[Vote]) -> dict[int, Counter[str]]:

@@ -39,7 +39,7 @@ def lines(found: Status) -> list[str]:
     numbers: dict[str, Any] = {"votes": found.votes, "units": found.units, "pairs": found.pairs, "same": found.same}
     told = [tr("review.counts", reviewers=reviewers, **numbers)]
     if found.stale:
-        told.append(tr("review.stale", votes=found.stale))
+        told.append(tr("review.stale", stale=found.stale))
     if found.units >= found.pairs and not found.settled.done:
         told.append(tr("review.exhausted"))
     if reviewers > 1:

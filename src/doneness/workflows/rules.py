@@ -35,7 +35,7 @@ def rule_of(section: StoppingSection) -> StopRule | None:
     if not section.enabled:
         return None
     if section.patience:
-        return PatienceRule(section.patience, 0.0)
+        return PatienceRule(section.patience, 0.0, start=False)
     budget = Budget(
         target_tokens=section.max_target_tokens,
         tokens=section.max_tokens,

@@ -85,7 +85,8 @@ class Sane:
         """How it ended."""
         found = self.outcome
         if found is None or self.measured is None or self.measured.trace is None:
-            return say("sanity.outcome.nothing")
+            unread = self.measured is not None and not self.measured.gradient.known
+            return say("sanity.outcome.unread" if unread else "sanity.outcome.nothing")
         return say(f"sanity.outcome.{found.word}", rows=self.rows, steps=int(self.measured.trace.looks[-1]))
 
     @property
@@ -211,8 +212,6 @@ def prepare(recipe: Recipe, told: Told) -> Case:
     """Rows read, picked and encoded, and the model loaded."""
     sft = recipe.run.stage == "sft"
     rows = read_recipe_rows(recipe) if sft else read_stage_rows(recipe)
-    for line in rows.lines:
-        told(line)
     first = load_base(recipe, told)
     held: list[LoadedModel] = [first]
 

@@ -46,7 +46,7 @@ def settings_of(
     """
     place = Path(folder)
     if not place.is_dir():
-        raise DonenessError(tr("web.no_folder", path=str(folder)))
+        raise DonenessError(tr("web.no_folder", folder=str(folder)))
     if not token and not is_loopback(host):
         token = secrets.token_urlsafe(TOKEN_BYTES)
     root = place.resolve()
@@ -118,7 +118,8 @@ class Workflows:
 
 def _shown(folder: Path, shown: Shown | None, lang: str) -> dict[str, Any]:
     with speaking(lang):
-        told = _settled(_standings.of(folder))
+        # Where there is nothing more to show, what is said of the votes is the last word.
+        told = _settled(_standings.of(folder, anew=shown is None))
         if shown is not None and not told["settled"]:
             # Shares that move with one's own vote would say whose answer it was.
             told["headline"] = ""
@@ -132,6 +133,7 @@ def _shown(folder: Path, shown: Shown | None, lang: str) -> dict[str, Any]:
             "right": shown.right,
             "voted": shown.voted,
             **told,
+            "units": shown.units,
         }
 
 
@@ -141,10 +143,10 @@ class _Standings:
     def __init__(self) -> None:
         self._held: dict[Path, tuple[float, Status]] = {}
 
-    def of(self, folder: Path) -> Status:
-        """The standing, at most as old as forty times what it takes to find out."""
+    def of(self, folder: Path, anew: bool = False) -> Status:
+        """The standing, at most as old as forty times what it takes to find out; or of this moment."""
         now, held = time.monotonic(), self._held.get(folder)
-        if held is not None and now < held[0]:
+        if held is not None and now < held[0] and not anew:
             return held[1]
         found = status(folder)
         took = time.monotonic() - now

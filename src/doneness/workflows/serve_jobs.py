@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from doneness.core import LANGUAGES, DonenessError, speaking, tr
+from doneness.core import LANGUAGES, DonenessError, UnreadableError, speaking, tr
 from doneness.report import ReportView
 from doneness.report.compare_table import summary
 from doneness.report.comparison import Compared, Comparison, compare
@@ -37,10 +37,11 @@ _SHOWN = 4000  # points of a raw curve in a page's own figure
 
 
 _held: OrderedDict[tuple[str, str], dict[str, Judged]] = OrderedDict()
+_faulty: dict[str, str] = {}  # by place, the print of a unit in which some logs cannot be read
 
 
 def unit(where: Where, cache: Path | None) -> dict[str, Any]:
-    """The lines of all runs of a unit; what cannot be read is said in every language."""
+    """The lines of all runs of a unit; what cannot be read, of all or beside them, is said in every language."""
     began = time.process_time()
     try:
         found = _judged(where)
@@ -57,7 +58,8 @@ def unit(where: Where, cache: Path | None) -> dict[str, Any]:
             # While it is at hand: to read a million lines again takes longer than whoever opens the page likes to wait.
             views[key] = {lang: _shown(each, lang) for lang in LANGUAGES}
         rows.append(raw)
-    return {"runs": rows, "error": None, "views": views, "seconds": time.process_time() - began}
+    beside = {lang: _beside(where, lang) for lang in LANGUAGES} if _faulty.get(str(where.path)) == where.print else None
+    return {"runs": rows, "error": beside, "views": views, "seconds": time.process_time() - began}
 
 
 def columns_file(where: Where, key: str) -> str:
@@ -128,9 +130,16 @@ def _judged(where: Where) -> dict[str, Judged]:
     out = leads_out(where.root, where.path)
     if out:
         raise DonenessError(tr("web.leads_out", path=out))
-    runs = read(where.path) if where.folder else read_beneath(where.path)
+    unread: list[UnreadableError] = []
+    runs = read(where.path, unread=unread) if where.folder else read_beneath(where.path)
+    _faulty.pop(mark[0], None)
+    if unread:
+        _faulty[mark[0]] = mark[1]
     found: dict[str, Judged] = {}
     for number, run in enumerate(runs):
+        if not where.folder and run.name == where.path.parent.name:
+            # A Trainer's log is called by its folder, which is here that of all the others as well.
+            run = replace(run, name=where.path.name)
         found[_key(where, run, number, found)] = judge(run)
     if sum(len(s) for each in found.values() for s in each.run.series.values()) <= _MOST_POINTS:
         _held[mark] = found
@@ -167,8 +176,20 @@ def _why(where: Where, lang: str) -> str:
         try:
             _judged(where)
         except DonenessError as error:
-            return str(error).replace(str(where.root), where.root.name)
+            return _seen_from(where, error)
     return ""
+
+
+def _beside(where: Where, lang: str) -> str:
+    """Which logs of a unit cannot be read; read once more, as a fault speaks the language that it was met in."""
+    unread: list[UnreadableError] = []
+    with speaking(lang):
+        read(where.path, unread=unread)
+    return " ".join(_seen_from(where, error) for error in unread)
+
+
+def _seen_from(where: Where, error: DonenessError) -> str:
+    return str(error).replace(str(where.root), where.root.name)
 
 
 def _light(built: ReportView) -> ReportView:

@@ -29,7 +29,7 @@ from doneness.data import (
     reduced,
     stratified,
 )
-from doneness.workflows.held_out import wanted_rows
+from doneness.workflows.held_out import refuse_asked, wanted_rows
 from doneness.workflows.rows import reading_of, skipped_lines
 
 _WANTED = 400  # pairs held out where nobody says how many: their accuracy is then told to five points
@@ -102,9 +102,12 @@ def read_stage_rows(recipe: Recipe) -> StageRows:
         return StageRows(train, held_out)
     if data.hold_out == "none":
         return StageRows(_picked(kind, whole, data.train_rows, seed), None)
-    wanted = wanted_rows(data) or (_WANTED_ANSWERS if recipe.run.stage == "grpo" else _WANTED)
-    split = hold_out([kind.face(row) for row in whole.rows], wanted, seed, share=data.hold_out_share)
+    asked = wanted_rows(data)
+    wanted = asked or (_WANTED_ANSWERS if recipe.run.stage == "grpo" else _WANTED)
+    faces = [kind.face(row) for row in whole.rows]
+    split = hold_out(faces, wanted, seed, "asked" if asked else "rows", data.hold_out_share)
     if split is None:
+        refuse_asked(recipe, len(whole))
         lines = (say("workflows.held_out.none", rows=len(whole)),)
         return StageRows(_picked(kind, whole, data.train_rows, seed), None, lines)
     split = reduced(split, data.eval_rows, seed)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import reader_logs as logs
 
+from doneness.cli.main import main
 from doneness.runs import Journal, read
 from doneness.workflows.check import check_all
 
@@ -134,3 +135,27 @@ def test_rows_to_train_on_are_no_tables_without_losses(tmp_path: Path) -> None:
     logs.put(tmp_path / "train.csv", "question,answer,label\nwhy?,so,1\nwhen?,now,0\n")
     (run,) = read(tmp_path)
     assert run.notes == ()
+
+
+def test_a_console_log_in_a_collection_is_a_run_of_its_own(tmp_path: Path) -> None:
+    logs.put(tmp_path / "trainer_log.jsonl", logs.lines(logs.factory_row(s) for s in range(1, 31)))
+    other = logs.rows(12, start=5.0)
+    printed = "".join(f"{{'loss': {r['loss']}, 'grad_norm': 1.5, 'epoch': {r['epoch']}}}\n" for r in other)
+    logs.put(tmp_path / "other.log", printed)
+    (run,) = read(tmp_path)
+    assert any("other trainings into this folder" in note and "other.log" in note for note in run.notes)
+    logs.put(tmp_path / "third" / "trainer_state.json", logs.state(logs.rows(20, start=9.0)))
+    assert sorted(run.kind for run in read(tmp_path)) == ["hf_console", "hf_trainer", "llamafactory"]
+
+
+def test_what_cannot_be_read_beside_other_logs_is_named_on_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        logs.put(tmp_path / name / "metrics.csv", CSV if name == "a" else CSV.replace("3,", "3,1"))
+    logs.put(tmp_path / "trainer_state.json", "\x80 no JSON")
+    found = check_all([tmp_path])
+    assert len(found.judged) == 2 and found.unreadable == []
+    assert len(found.beside) == 1 and "trainer_state.json" in found.beside[0]
+    assert main(["check", str(tmp_path)]) == 0
+    assert "trainer_state.json" in capsys.readouterr().err

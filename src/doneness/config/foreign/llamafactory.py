@@ -163,7 +163,9 @@ def stopping(asked: Asked) -> None:
     """The rule watches and notes what it would do; early stopping counts evaluations, as it does there."""
     patience = asked["early_stopping_steps"]
     asked.put("stopping.on_stop", "stop" if patience else "note")
-    if patience:
+    if patience and not (asked["val_size"] or asked["eval_dataset"]):
+        asked.fault("patience_alone", patience=patience)
+    elif patience:
         asked.put("stopping.patience", patience)
         asked.note("early_stopping", patience=patience)
     else:

@@ -11,7 +11,9 @@ from doneness.config.schema import ReportSection
 from doneness.core import launched
 
 # Ours for what transformers calls otherwise; the others have the same name.
-_SCHEDULES = {"warmup_stable_decay": "wsd"}
+_SCHEDULES = {"warmup_stable_decay": "wsd", "constant_with_warmup": "constant"}
+# The same formula computed otherwise, or kept elsewhere on a GPU that is full.
+_OPTIMIZERS = {"adamw_torch_fused": "adamw_torch", "adamw_bnb_8bit": "adamw_8bit"}
 _WITHOUT_WARMUP = "constant"
 _TRACKERS: tuple[str, ...] = ReportSection.__dataclass_fields__["trackers"].metadata["choices"]
 _EITHER = {"tensorboard": ("tensorboard", "tensorboardX")}
@@ -62,7 +64,8 @@ def schedule(asked: Asked) -> None:
 
 def optimizer(asked: Asked) -> None:
     """The optimizer; one that nobody named stays ours, which is theirs."""
-    asked.put("optimizer.name", "adafactor" if asked["adafactor"] else asked["optim"])
+    name = asked["optim"]
+    asked.put("optimizer.name", "adafactor" if asked["adafactor"] else _OPTIMIZERS.get(name, name))
 
 
 def precision(asked: Asked) -> None:

@@ -51,14 +51,19 @@ def _judge(case: Case) -> Finding:
         status = Status.WARN if _over(case) else Status.PASS
         message = say(f"diagnose.cv09.{'cut' if status is Status.WARN else 'under_way'}", **told)
         advice = say("diagnose.cv09.advice", step=step) if status is Status.WARN else None
-        return Finding(CODE, status, message, share, None, _HIGH, len(rate.step), Where(step=step), advice)
+        return Finding(CODE, status, message, share, None, _HIGH, _logged(case), Where(step=step), advice)
     early = _early(case, rate, planned)
     if early is not None:
         return early
     if share <= _SPENT and case.loss.size < case.params.min_evals:
         few = say("diagnose.cv09.few", evals=int(case.loss.size), needed=case.params.min_evals, **numbers)
         return Finding(CODE, Status.UNSURE, few, share, None, _SPENT, int(case.loss.size))
-    return Finding(CODE, Status.PASS, say("diagnose.cv09.fine", **numbers), share, None, _HIGH, len(rate.step))
+    return Finding(CODE, Status.PASS, say("diagnose.cv09.fine", **numbers), share, None, _HIGH, _logged(case))
+
+
+def _logged(case: Case) -> int:
+    """Rates that the log holds; between them the schedule is interpolated."""
+    return len(case.run.series["learning_rate"]) if "learning_rate" in case.run.series else 0
 
 
 def _over(case: Case) -> bool:

@@ -53,7 +53,9 @@ _OF_TRAINERS = (journal.read, llamafactory.read, trainer_state.read)
 _TABLES = (".csv", ".tsv", ".jsonl")
 
 
-def read(path: str | Path, mapping: Mapping[str, str] | None = None) -> list[Run]:
+def read(
+    path: str | Path, mapping: Mapping[str, str] | None = None, unread: list[UnreadableError] | None = None
+) -> list[Run]:
     """The runs at `path`: a log file, a run folder, a checkpoint folder, a tree of many, or a Hub repository.
 
     The format is told by the content, not by the name. Nothing pickled is ever loaded.
@@ -62,6 +64,7 @@ def read(path: str | Path, mapping: Mapping[str, str] | None = None) -> list[Run
         path: a file or folder, or hf://owner/name[@revision][/folder].
         mapping: for CSV and JSON whose columns are named unusually: column → series name
             ("train/loss", "eval/loss", …) or "step", "epoch", "tokens", "time".
+        unread: takes the faults of logs that could not be read, where others beside them could.
 
     Raises:
         UnreadableError: nothing there, or nothing that can be read; says what would help.
@@ -81,7 +84,7 @@ def read(path: str | Path, mapping: Mapping[str, str] | None = None) -> list[Run
         files.refuse_empty(place)
         found = _mapped(place, mapping) if mapping else _as_log(place)
     else:
-        found = tree.walk(place, _owner_of, lambda file: _in_tree(file, mapping))
+        found = tree.walk(place, _owner_of, lambda file: _in_tree(file, mapping), unread)
     if not found:
         raise (no_loss.why(place, mapping) if is_file else None) or files.refuse("no_log", place)
     return found

@@ -59,12 +59,14 @@ class _Found:
         faults: one for each log that could not be read.
         said: notes for a run, by its place.
         launches: by place, logs of other trainings into the folder of that run.
+        shared: places of runs in whose folder logs lie that are no launches: a collection, not an output folder.
     """
 
     runs: list[Run] = field(default_factory=list)
     faults: list[UnreadableError] = field(default_factory=list)
     said: dict[int, list[str]] = field(default_factory=dict)
     launches: dict[int, list[Run]] = field(default_factory=dict)
+    shared: set[int] = field(default_factory=set)
 
     def attempt(self, read: Callable[[], list[Run] | None], above: Sequence[int]) -> list[int]:
         """Read a log that lies in the folders of the runs at `above`; the places of the runs that it added."""
@@ -87,6 +89,7 @@ class _Found:
         if launched is not None:
             self.launches.setdefault(launched, []).append(run)
             return None
+        self.shared.update(above)
         self.runs.append(run)
         return len(self.runs) - 1
 
@@ -96,7 +99,11 @@ class _Found:
 
     def noted(self) -> list[Run]:
         """The runs with what is to be said about them; what could not be read is said of the first."""
-        for place, others in self.launches.items():
+        for place, launched in self.launches.items():
+            others = [run for run in launched if not (place in self.shared and _lies_with(self.runs[place], run))]
+            self.runs += [run for run in launched if run not in others]
+            if not others:
+                continue
             note = say("runs.note.launches", count=len(others), first=printable(str(others[0].path)))
             self.said.setdefault(place, []).append(str(note))
         real = self.real_faults()
@@ -106,16 +113,23 @@ class _Found:
         return [replace(run, notes=(*run.notes, *self.said.get(i, ()))) for i, run in enumerate(self.runs)]
 
 
-def walk(root: Path, owner_of: Callable[[Path], Owner | None], read_file: Read) -> list[Run]:
+def walk(
+    root: Path,
+    owner_of: Callable[[Path], Owner | None],
+    read_file: Read,
+    unread: list[UnreadableError] | None = None,
+) -> list[Run]:
     """The runs under `root`: those of folders that are one, and of every file that is a log.
 
     In the folder of a run everything else is looked into as well. A further log of the same training is not told
-    again; one that a Trainer kept of another training into the same folder is named in a note.
+    again; one that a Trainer kept of another training into the same folder is named in a note, or is a run of its own
+    where logs of still others show that the folder merely collects them.
 
     Args:
         root: a folder.
         owner_of: how to read a folder that is a run by itself, None where it is none.
         read_file: the runs of a file that is a log, None where it is none.
+        unread: takes what the logs that could not be read are to be told by; a note says it too.
 
     Raises:
         UnreadableError: every log found was unreadable.
@@ -125,6 +139,8 @@ def walk(root: Path, owner_of: Callable[[Path], Owner | None], read_file: Read) 
         found.attempt(partial(read_file, place), above)
     if found.faults and not found.runs:
         raise (found.real_faults() or found.faults)[0]
+    if unread is not None:
+        unread += found.real_faults()
     return found.noted()
 
 
@@ -185,8 +201,20 @@ def _is_launch(owner: Run, run: Run) -> bool:
     """Whether `run` is what a Trainer kept or printed of another training into the folder of `owner`."""
     if owner.kind not in _TRAINERS or owner.path is None or run.path is None:
         return False
-    home = owner.path if owner.path.is_dir() else owner.path.parent
-    if home.name == "doneness" or checkpoints.step_of(home) >= 0:
-        home = home.parent
-    place = run.path if run.path.is_dir() else run.path.parent
+    home, place = _home(owner.path), _folder(run.path)
     return run.kind in _LAUNCHES and (place == home or place.is_relative_to(home / _LAUNCHES[run.kind]))
+
+
+def _lies_with(owner: Run, run: Run) -> bool:
+    """Whether a log lies directly in the folder of `owner`, and not where a Trainer keeps its launches."""
+    return owner.path is not None and run.path is not None and _folder(run.path) == _home(owner.path)
+
+
+def _home(path: Path) -> Path:
+    """The output folder of a Trainer whose log lies at `path`."""
+    home = _folder(path)
+    return home.parent if home.name == "doneness" or checkpoints.step_of(home) >= 0 else home
+
+
+def _folder(path: Path) -> Path:
+    return path if path.is_dir() else path.parent

@@ -8,8 +8,9 @@ from doneness.core import Check, Finding, Message, Status, say
 from doneness.sanity.findings import finding
 from doneness.sanity.measured import Measured, Tokens
 
-_GAP = 2.0  # nats between loss and entropy
+_GAP, _SOME = 2.0, 1.0  # nats between loss and entropy: of another tokenizer, and of a part of one
 _WORSE, _SAME = 0.5, 0.3  # nats above chance, which no random weights have; at chance
+_VARIED = 2.0  # nats of the answers' own unigram entropy: below, they are labels, which a model may well miss
 _UNKNOWN = 0.01  # of the tokens
 
 
@@ -22,7 +23,9 @@ def tokens(measured: Measured) -> Finding:
 
     *How*: a model on its own tokens loses about as much as its predictions' entropy, and one of random weights has
     both at ln V; a loss above ln V and 2 nats above the entropy, or half a nat above ln V, means that it expects
-    other tokens. Ids, unknown tokens (1 % counts) and marks are counted over the rows.
+    other tokens. Where it is 1 nat above the entropy and above what a count of the target tokens gives (their
+    unigram entropy, at least 2 nats of it), part of the vocabulary may be another's: a warning, as answers of a form
+    that the model never gives do the same. Ids, unknown tokens (1 % counts) and marks are counted over the rows.
 
     *Source*: our own; a calibrated model's cross-entropy equals its entropy in expectation.
     """
@@ -31,7 +34,7 @@ def tokens(measured: Measured) -> Finding:
     gap = found.surprise - found.entropy
     numbers = {
         "vocabulary": found.vocabulary, "highest": found.highest, "unknown": found.unknown, "chance": chance,
-        "surprise": found.surprise, "entropy": found.entropy, "n": rows,
+        "surprise": found.surprise, "entropy": found.entropy, "unigram": found.unigram, "n": rows,
     }  # fmt: skip
     key = None
     if found.highest >= found.vocabulary:
@@ -42,6 +45,8 @@ def tokens(measured: Measured) -> Finding:
         key = "unknown"
     if key:
         return finding("SA07", Status.FAIL, numbers, value=gap, key=key, n=rows, threshold=_GAP)
+    if gap > _SOME and found.surprise > found.unigram >= _VARIED:
+        return finding("SA07", Status.WARN, numbers, value=gap, key="some", n=rows, threshold=_SOME)
     marks = _marks(found, rows)
     if marks is not None:
         return finding("SA07", Status.WARN, {**numbers, "what": marks}, value=gap, key="marks", n=rows, threshold=_GAP)

@@ -21,10 +21,12 @@ class PatienceRule:
     Attributes:
         patience: evaluations, at least 1.
         threshold: nats, at least 0.
+        start: whether an evaluation before the first step counts, as with transformers' `eval_on_start`.
     """
 
     patience: int = 3
     threshold: float = 0.0
+    start: bool = True
 
     def __post_init__(self) -> None:
         if self.patience < 1 or self.threshold < 0:
@@ -39,19 +41,23 @@ class PatienceRule:
         """Count again from the run's first evaluation."""
         evals = run.evals
         step = run.last_step
-        if evals is None or not len(evals):
+        looks: list[tuple[int, float]] = []
+        if evals is not None:
+            found = zip(evals.step.tolist(), evals.value.tolist(), strict=True)
+            looks = [(int(at), loss) for at, loss in found if at > 0 or self.start]
+        if not looks:
             return StopDecision(Action.CONTINUE, Verdict.UNDECIDED, say("stopping.none_yet", step=step), step=step)
         best: float | None = None
         best_step, count = 0, 0
-        for at, loss in zip(evals.step, evals.value, strict=True):
+        for at, loss in looks:
             # NaN compares false with everything, so it counts as no gain, as in the callback.
             better = best is None or bool(np.less(loss, best))
-            if best is None or (better and abs(float(loss) - best) > self.threshold):
+            if best is None or (better and abs(loss - best) > self.threshold):
                 count = 0
             else:
                 count += 1
             if better:
-                best, best_step = float(loss), int(at)
+                best, best_step = loss, at
             if count >= self.patience:
                 break
         assert best is not None

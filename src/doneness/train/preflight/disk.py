@@ -58,7 +58,7 @@ def look_at_the_disk(recipe: Recipe, rows: Any, loaded: LoadedModel, found: Foun
 
 def _planned(recipe: Recipe, rows: Any) -> int:
     steps = total_steps(recipe, len(rows.train.rows))
-    looks = evaluation_steps(steps, recipe.evaluation.every, recipe.evaluation.early) if rows.eval else ()
+    looks = evaluation_steps(steps, recipe.evaluation.every, recipe.early_looks) if rows.eval else ()
     return len(checkpoint_steps(recipe.checkpoints, steps, looks))
 
 

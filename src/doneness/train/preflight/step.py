@@ -18,6 +18,7 @@ from doneness.train.precision import unrounded
 from doneness.train.preflight.found import Found, named
 from doneness.train.preflight.gradients import look_at_gradients
 from doneness.train.preflight.memory import Peak, peak_of
+from doneness.train.preflight.taught import look_at_the_teacher
 from doneness.train.stages import stage_of
 
 _SECONDS = 5.0  # on a CPU a step with all the longest rows may take minutes: then with as many as fit in here
@@ -56,7 +57,7 @@ def look_at_a_step(recipe: Recipe, rows: Any, loaded: LoadedModel, pace: float, 
         found.fault("out_of_memory", rows=len(longest), tokens=tokens, micro=recipe.optimizer.micro_batch)
         return
     _judge(recipe, loss, dropping, [row.id for row in longest], found)
-    if math.isfinite(loss):
+    if math.isfinite(loss) and not look_at_the_teacher(recipe, loaded.model, stage, longest[0], found):
         look_at_gradients(recipe, loaded.model, found)
     _memory(recipe, loaded.model, peak, longest, found)
 
@@ -169,5 +170,9 @@ def _memory(recipe: Recipe, model: Any, peak: Peak, longest: Sequence[Any], foun
 
 def optimizer_bytes(recipe: Recipe, model: Any) -> int:
     """Bytes of the optimizer's state, which is not there before the first step."""
-    moments = {"adamw_torch": 2}.get(recipe.optimizer.name, 0)
-    return sum(p.numel() * p.element_size() * moments for p in model.parameters() if p.requires_grad)
+    name = recipe.optimizer.name
+    trained = [p for p in model.parameters() if p.requires_grad]
+    if name.endswith("8bit"):
+        return sum(2 * p.numel() for p in trained)
+    moments = 2 if name == "adamw_torch" else 0
+    return sum(p.numel() * p.element_size() * moments for p in trained)

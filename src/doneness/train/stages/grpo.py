@@ -19,7 +19,7 @@ from doneness.runs import ExampleLosses
 from doneness.train.health import ROWS
 from doneness.train.stages.base import Scored, Told
 from doneness.train.stages.reference import drop_copy
-from doneness.train.stages.rewards import Answers, Scorer, rewards_of, summed
+from doneness.train.stages.rewards import Answers, Scorer, mute, rewards_of, summed
 
 OVERTIME = "overtime"  # before the names of rewards whose pattern took too long, in an evaluation's metrics
 
@@ -97,9 +97,26 @@ class Grpo:
         """Of new adapters no copy is needed; and an answer ends with what ends one by the chat template."""
         drop_copy(trainer.model)
         ends = [*dict.fromkeys([*trainer.eos_token_ids, *stop_ids(self.tokenizer)])]
+        trainer.unheard = self.refuse_mute
         trainer.eos_token_ids = trainer.generation_config.eos_token_id = trainer.generation_kwargs["eos_token_id"] = (
             ends
         )
+
+    def refuse_mute(self, step: int, rows: Sequence[int], completion_ids: Sequence[Sequence[int]]) -> None:
+        """Of a step whose answers no reward says anything of: whether they say anything at all.
+
+        Args:
+            step: optimizer steps done.
+            rows: of the training rows, the question of each answer.
+            completion_ids: the answers.
+
+        Raises:
+            DonenessError: they do not, so that nothing would be learnt.
+        """
+        texts = [self.tokenizer.decode(ids, skip_special_tokens=True) for ids in completion_ids]
+        if mute(self.scorers, Answers([self.train[row] for row in rows], texts, completion_ids), self.train):
+            names = ", ".join(scorer.name for scorer in self.scorers)
+            raise DonenessError(tr("train.reward_mute", names=names, count=len(texts), step=step + 1))
 
     def count(self, inputs: Mapping[str, Any]) -> tuple[int, int]:
         """Tokens of questions and answers, and those of the answers."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -17,8 +18,12 @@ ASKED = "asked"  # the column of a question's token ids
 class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
     """Asks with our token ids, tells which rows a batch is of, and draws each epoch's order from the epoch's number."""
 
+    # Told of a step whose answers no reward says anything of: how many are done, their rows, and the answers.
+    unheard: Callable[[int, list[int], Any], None] | None = None
+
     def __init__(self, *args: Any, data_collator: Any = None, reference: Any = None, **kwargs: Any) -> None:
         self._ids: list[list[int]] = []
+        logging.getLogger(GRPOTrainer.__module__).addFilter(_said_by_us)
         config = kwargs["args"]
         beta, config.beta = config.beta, config.beta if reference is None else 0.0
         # The rows are left as they are: TRL's own collator does nothing else.
@@ -48,6 +53,12 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
         found: dict[str, Any] = super()._generate_and_score_completions(inputs)
         return {**found, ROWS: torch.tensor([row[ROWS] for row in inputs])}
 
+    def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> Any:
+        found = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        if self.unheard is not None and bool(torch.isnan(found).all()):
+            self.unheard(int(self.state.global_step), [int(row[ROWS]) for row in inputs], completion_ids_list)
+        return found
+
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[Any, Any, Any]:
         return self._ids, None, {}
 
@@ -55,6 +66,11 @@ class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
         # A copy: what the step takes out of it stays in TRL's store.
         found = dict(super()._prepare_inputs(generation_batch))
         return {**found, ROWS: found[ROWS].tolist()}
+
+
+def _said_by_us(record: logging.LogRecord) -> bool:
+    """TRL prints a whole row, its token ids with it, wherever no reward says anything; `unheard` tells what matters."""
+    return "All reward functions returned None" not in record.getMessage()
 
 
 class _Ordered(RepeatSampler):  # type: ignore[misc]

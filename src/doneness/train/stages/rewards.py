@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 _OPENED, _CLOSED = "<think>", "</answer>"
 _BETWEEN = re.compile(r"</think>\s*<answer>")
 _SOFT = 0.2  # of the cap: where the reward for length begins to fall
+_DEALT = 32  # rows that the same answers are held against where the rewards say nothing of their own
 _TAKEN = ("prompt", "prompts", "completion", "completions", "completion_ids")  # names that are no columns
 
 
@@ -102,6 +103,22 @@ def summed(scorers: Sequence[Scorer], found: Floats) -> Floats:
     """
     total = np.nansum(found * [scorer.weight for scorer in scorers], axis=-1)
     return np.where(np.isnan(found).all(axis=-1), np.nan, total)
+
+
+def mute(scorers: Sequence[Scorer], answers: Answers, rows: Sequence[EncodedPrompt]) -> bool:
+    """Whether no reward says anything of any answer, nor of the same answers to questions from all over the rows.
+
+    A reward may be of some rows alone, and one step's questions may all be others.
+
+    Raises:
+        DonenessError: a function of one's own failed.
+    """
+    if not np.isnan(rewards_of(scorers, answers)).all():
+        return False
+    some = rows[:: max(1, len(rows) // _DEALT)][:_DEALT]
+    order = [i % len(answers.texts) for i in range(len(some))]
+    dealt = Answers(some, [answers.texts[i] for i in order], [answers.ids[i] for i in order])
+    return bool(np.isnan(rewards_of(scorers, dealt)).all())
 
 
 def exact(answers: Answers) -> list[float]:
