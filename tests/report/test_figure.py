@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import report_samples as samples
 
+from doneness.diagnose import diagnose
 from doneness.report import figure
 from doneness.report.curve import curve
-from doneness.report.figure import draw
+from doneness.report.figure import alternative, draw
 from doneness.report.frame import NARROW, frame, wrapped, y_limits, zero_said
 from doneness.report.layers import apart
 from doneness.report.numbers import axis_end
@@ -272,3 +273,14 @@ def test_only_losses_of_tokens_are_called_nats_per_target_token() -> None:
     run = samples.full_run()
     said = [texts(parsed(draw(curve(each, samples.plain_diagnosis(), None)))) for each in (run, of_pairs(run))]
     assert ["target token" in text for text in said] == [True, False]
+
+
+def test_a_curve_too_short_for_a_trend_is_still_told() -> None:
+    few = Run("few", series={"train/loss": Series.of([1, 2, 3], [2.5, 2.25, 2.125])})
+    data = curve(few, diagnose(few), None)
+    assert data.trend is None
+    told = alternative(data)
+    assert "2.5" in told and "2.1" in told and "no loss" not in told
+    assert "no loss" in alternative(curve(Run("empty"), diagnose(Run("empty")), None))
+    lost = RUNS["all nan"]()
+    assert "nan" not in alternative(curve(lost, diagnose(lost), None))

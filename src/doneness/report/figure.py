@@ -95,8 +95,10 @@ def notes(data: Curve, log: bool, width: float) -> list[str]:
 def alternative(data: Curve) -> str:
     """The figure in one or two sentences, for those who cannot see it."""
     parts = []
-    if data.trend is not None:
-        first, last = data.trend.value[0], data.trend.value[-1]
+    if data.raw.step.size:
+        # Too few points have no trend.
+        drawn = data.raw if data.trend is None else data.trend
+        first, last = drawn.value[0], drawn.value[-1]
         parts.append(tr("report.figure.alt_train", first=general(first), last=general(last), n=data.raw.step.size))
     if data.evals:
         best = min(data.evals, key=lambda e: e.loss)

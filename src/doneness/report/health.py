@@ -135,7 +135,8 @@ def _facts(run: Run) -> tuple[tuple[str, str], ...]:
         found, written = _finite(run, name), general if name == "steps_per_second" else compact
         if found.size:
             middle, low, high = (written(float(v)) for v in (np.median(found), found.min(), found.max()))
-            pairs.append((tr(f"report.health.{name}"), tr("report.health.median", value=middle, low=low, high=high)))
+            key = "report.health.median" if found.size > 1 else "report.health.once"
+            pairs.append((tr(f"report.health.{name}"), tr(key, value=middle, low=low, high=high)))
     for name in ("tokens", "targets"):
         seen: Floats = getattr(run.train, name) if run.train is not None else np.empty(0)
         seen = seen[np.isfinite(seen)]
