@@ -226,8 +226,9 @@ def test_losses_of_different_kinds_share_no_axis_and_no_column(
 
 
 def test_a_place_has_its_unit_and_a_stretch_of_one_step_is_one_number(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # no cell is wrapped, however long the folder's name
     a, b = journal(tmp_path / "a"), journal(tmp_path / "b", 0.1)
     assert main(["compare", str(a), str(b)]) == 0
     out = " ".join(capsys.readouterr().out.split())

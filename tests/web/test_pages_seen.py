@@ -118,19 +118,24 @@ def test_rows_are_found_sorted_and_grouped(browser: Any, server: Served) -> None
         page.keyboard.press("/")
         page.keyboard.type("doneness prob")
         page.wait_for_function("() => document.querySelectorAll('#rows tr').length === 1")
-        assert names.all_inner_texts() == ["probed"] and "1 of 5" in page.locator("h1").inner_text()
+        assert names.all_text_contents() == ["probed"] and "1 of 5" in page.locator("h1").inner_text()
         page.fill("#find", "")
         page.wait_for_function("() => document.querySelectorAll('#rows tr').length === 5")
         page.get_by_role("button", name="Run", exact=True).click()
-        up = names.all_inner_texts()
+        up = names.all_text_contents()
         # As people sort: signs before letters.
         assert up == [HOSTILE, "foreign", "going", "mine", "probed"]
         assert page.get_attribute("thead th", "aria-sort") == "ascending"
         page.get_by_role("button", name="Run", exact=True).click()
-        assert names.all_inner_texts() == up[::-1]
+        assert names.all_text_contents() == up[::-1]
         page.select_option("#state", "live")
         # A log of another tool that was written a moment ago may be going on, too.
-        assert set(names.all_inner_texts()) in ({"going"}, {"going", "foreign"})
+        page.wait_for_function(
+            """() => {
+              const seen = [...document.querySelectorAll('#rows tr:not(.group) a')].map(a => a.textContent);
+              return seen.includes('going') && seen.every(name => ['going', 'foreign'].includes(name));
+            }"""
+        )
         page.select_option("#state", "")
         page.select_option("#group", "optimizer.learning_rate")
         page.wait_for_selector("#rows tr.group")
@@ -150,9 +155,9 @@ def test_a_zoom_asks_for_its_stretch_alone(browser: Any, server: Served, places:
         with page.expect_response(lambda answer: "from=" in answer.url):
             page.keyboard.press("+")
             page.keyboard.press("+")
-        # Two keys within the pause are one question.
         page.wait_for_function("text => document.querySelector('#range').textContent !== text", arg=whole)
-        assert len(asked) == 2
+        # A question a key, the earlier one given up; neither asks for more than its stretch.
+        assert 2 <= len(asked) <= 3 and all("from=" in each for each in asked[1:]), asked
         with page.expect_response(lambda answer: "axis=tokens" in answer.url):
             page.keyboard.press("x")
         page.keyboard.press("l")
