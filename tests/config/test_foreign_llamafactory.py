@@ -180,6 +180,8 @@ def test_an_argument_means_what_it_means_there(more: str, key: str, value: Any) 
         ("--learning_rate", ("learning_rate",)),
         ("--warmup_steps 1.5", ("warmup_steps = 1.5",)),
         ("--lr_scheduler_kwargs {}'num':1{}".format("{", "}"), ("lr_scheduler_kwargs",)),
+        ("--save_strategy sometimes", ("save_strategy = sometimes", "epoch, best")),
+        ("--eval_strategy best", ("eval_strategy = best", "no, steps, epoch")),
         ("--learning_rate -1", ("optimizer.learning_rate", "above 0")),
     ],
 )
@@ -213,6 +215,10 @@ def test_a_constant_rate_after_warm_up_is_ours() -> None:
 def test_what_is_off_is_not_refused() -> None:
     found = ask(f"{LEAST} --use_galore False --galore_rank 8 --train_on_prompt False --mix_strategy concat")
     assert found.lines[-1].args["names"] == "use_galore, galore_rank, train_on_prompt, mix_strategy"
+
+
+def test_saving_the_best_is_told_as_what_it_becomes() -> None:
+    assert "note.save_best" in keys(ask(f"{LEAST} --save_strategy best"))
 
 
 def test_nothing_is_trained_without_do_train_or_data() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from doneness.config import Recipe, build_recipe, dump_recipe, load_recipe
-from doneness.core import RecipeError
+from doneness.core import DataError, RecipeError
 from doneness.data import Row, Turn
 from doneness.models import encode
 from doneness.testing.tiny import make_tiny_tokenizer
@@ -72,6 +72,13 @@ def test_what_is_cut_is_said(tmp_path: Path, cut: str) -> None:
     whole = encode_recipe_rows(tokenizer, rows, recipe("x").data).train.rows
     assert line.args["tokens"] == sum(len(a.ids) - len(b.ids) for a, b in zip(whole, encoded.train.rows, strict=True))
     assert all(said in line.text("en") and "64" in line.text("zh") for said in ("64", str(len(rows.train))))
+
+
+@pytest.mark.model
+def test_a_row_that_cannot_be_learnt_is_named_with_its_file(tmp_path: Path) -> None:
+    asked = recipe(f"{registry(tmp_path)}#few", "data.max_length=64", "data.on_long=refuse", "data.hold_out=none")
+    with pytest.raises(DataError, match=r"dataset_info\.json#few: row 1 .* has \d+ tokens"):
+        encode_recipe_rows(make_tiny_tokenizer(), read_recipe_rows(asked), asked.data)
 
 
 @pytest.mark.model

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,11 +96,22 @@ def encode_recipe_rows(tokenizer: Any, rows: RecipeRows, data: DataSection) -> A
     from doneness.train.loop import TrainingRows
 
     asked = (data.max_length, data.system, data.on_long)
-    train = encode_rows(tokenizer, rows.train.rows, *asked, answers=data.answers, cut=data.cut)
+    with of_file(rows.train):
+        train = encode_rows(tokenizer, rows.train.rows, *asked, answers=data.answers, cut=data.cut)
     if rows.eval is None:
         return TrainingRows(train, None, rows.held_out)
-    held_out = encode_rows(tokenizer, rows.eval.rows, *asked, spans=rows.spans, answers=data.answers, cut=data.cut)
+    with of_file(rows.eval):
+        held_out = encode_rows(tokenizer, rows.eval.rows, *asked, spans=rows.spans, answers=data.answers, cut=data.cut)
     return TrainingRows(train, held_out, rows.held_out)
+
+
+@contextmanager
+def of_file(rows: Rows | Kept[Any]) -> Iterator[None]:
+    """Whatever is wrong with a row is said with the name of its file; rows alone do not know it."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(tr("workflows.rows.of_file", path=str(rows.path), what=str(error))) from error
 
 
 def skipped_lines(train: Rows | Kept[Any], held_out: Rows | Kept[Any] | None) -> list[Message]:

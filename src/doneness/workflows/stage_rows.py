@@ -30,7 +30,7 @@ from doneness.data import (
     stratified,
 )
 from doneness.workflows.held_out import refuse_asked, wanted_rows
-from doneness.workflows.rows import reading_of, skipped_lines
+from doneness.workflows.rows import of_file, reading_of, skipped_lines
 
 _WANTED = 400  # pairs held out where nobody says how many: their accuracy is then told to five points
 _WANTED_ANSWERS = 100  # questions held out where each takes an answer to be written at every evaluation
@@ -140,6 +140,10 @@ def encode_stage_rows(tokenizer: Any, rows: StageRows, recipe: Recipe) -> Any:
     asked = Asked(data.max_length, data.system, data.on_long, data.cut)
 
     def encoded(part: Kept[Any]) -> Any:
+        with of_file(part):
+            return made(part)
+
+    def made(part: Kept[Any]) -> Any:
         if recipe.run.stage == "pretrain":
             return encode_texts(tokenizer, part.rows, data.max_length)
         if recipe.run.stage == "grpo":

@@ -15,6 +15,8 @@ _SCHEDULES = {"warmup_stable_decay": "wsd", "constant_with_warmup": "constant"}
 # The same formula computed otherwise, or kept elsewhere on a GPU that is full.
 _OPTIMIZERS = {"adamw_torch_fused": "adamw_torch", "adamw_bnb_8bit": "adamw_8bit"}
 _WITHOUT_WARMUP = "constant"
+# YAML reads a bare no as false.
+_WHEN = ("no", "steps", "epoch")
 _TRACKERS: tuple[str, ...] = ReportSection.__dataclass_fields__["trackers"].metadata["choices"]
 _EITHER = {"tensorboard": ("tensorboard", "tensorboardX")}
 
@@ -110,6 +112,7 @@ def seed(asked: Asked) -> None:
 def evaluations(asked: Asked) -> None:
     """When to evaluate, besides the geometric steps; they change nothing in what is trained."""
     strategy = asked["evaluation_strategy"] if asked.given("evaluation_strategy") else asked["eval_strategy"]
+    _known(asked, "evaluation_strategy" if asked.given("evaluation_strategy") else "eval_strategy", strategy, _WHEN)
     every = asked["eval_steps"] if asked["eval_steps"] is not None else asked["logging_steps"]
     if strategy == "steps":
         _every(asked, "evaluation.every", "eval_steps", every)
@@ -120,10 +123,18 @@ def evaluations(asked: Asked) -> None:
 def checkpoints(asked: Asked) -> None:
     """When to save, besides the checkpoints of evaluations."""
     strategy = asked["save_strategy"]
+    _known(asked, "save_strategy", strategy, (*_WHEN, "best"))
     if strategy == "steps":
         _every(asked, "checkpoints.every", "save_steps", asked["save_steps"])
     elif strategy == "epoch":
         asked.note("by_epoch", name="save_strategy", ours="checkpoints.every")
+    elif strategy == "best":
+        asked.note("save_best")
+
+
+def _known(asked: Asked, name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        asked.fault("when", name=name, value=value, known=", ".join(known))
 
 
 def _every(asked: Asked, key: str, name: str, value: float) -> None:
