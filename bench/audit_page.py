@@ -162,6 +162,11 @@ def _sets(told: Mapping[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
+def _ahead(found: Mapping[str, Any]) -> str:
+    """What the process that reads ahead takes besides."""
+    return f" + {found['peak_ahead_mb']:,.0f}" if found.get("peak_ahead_mb") else ""
+
+
 def _rows(told: Mapping[str, Any]) -> list[str]:
     lines = [
         "## Many rows", "",
@@ -183,7 +188,7 @@ def _rows(told: Mapping[str, Any]) -> list[str]:
                 f"| {int(rows):,} | {found['bytes'] / 1e6:,.0f} | {found['streaming_seconds']:,} "
                 f"({found['streaming_cpu']:,}) | "
                 f"{found['near_seconds']:,} ({found['near_cpu']:,}) | {found['judging_seconds']:,} | "
-                f"{found['peak_mb']:,.0f} | {found['disk_mb']:,} | {found['near_rows']:,} | "
+                f"{found['peak_mb']:,.0f}{_ahead(found)} | {found['disk_mb']:,} | {found['near_rows']:,} | "
                 + (f"{again['exit_code']}, {again['seconds_again']}, {again['rows']:,}" if again else "–")
                 + (f" | {load[0]} to {load[1]}, {found['cpus']} |" if load else " | not noted |")
             )

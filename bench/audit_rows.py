@@ -125,16 +125,26 @@ def _interrupted(file: Path, state: Path, seconds: float) -> dict[str, Any]:
             "seconds_again": round(time.monotonic() - begun, 1)}  # fmt: skip
 
 
+def _cpu() -> float:
+    """Seconds of this process and of those it has waited for."""
+    told = os.times()
+    return told.user + told.system + told.children_user + told.children_system
+
+
+def _peak(who: int) -> float:
+    return resource.getrusage(who).ru_maxrss / 1024
+
+
 def _audit(file: Path, state: Path) -> dict[str, Any]:
     from doneness.audit import AuditParams
     from doneness.workflows.audit_stream import Files, cleared, fetcher, streamed, work_folder
     from doneness.workflows.audit_suites import questions
 
-    begun, cpu = time.monotonic(), time.process_time()
+    begun, cpu = time.monotonic(), _cpu()
     files = Files(str(file), None, AuditParams(), questions([]))
     folder = work_folder(files, state)
     auditor = streamed(files, folder, None, lambda what, done, total: None)
-    streaming, streaming_cpu = time.monotonic() - begun, time.process_time() - cpu
+    streaming, streaming_cpu = time.monotonic() - begun, _cpu() - cpu
     begun, cpu = time.monotonic(), time.process_time()
     pairs = auditor.subject.near.within
     near, near_cpu = time.monotonic() - begun, time.process_time() - cpu
@@ -149,7 +159,8 @@ def _audit(file: Path, state: Path) -> dict[str, Any]:
         "near_seconds": round(near, 1),
         "near_cpu": round(near_cpu, 1),
         "judging_seconds": round(judging, 1),
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 0),
+        "peak_mb": round(_peak(resource.RUSAGE_SELF), 0),
+        "peak_ahead_mb": round(_peak(resource.RUSAGE_CHILDREN), 0),
         "disk_mb": round(disk / 1e6, 1),
         "pairs": len(pairs.first),
         "crowded": pairs.crowded,

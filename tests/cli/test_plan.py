@@ -105,12 +105,24 @@ def test_what_a_written_recipe_lacks_is_said(tmp_path: Path, capsys: pytest.Capt
     flags = ["plan", "--model", "qwen3-8b", "--method", "full", "--gpu", "24GB", "--rows", "2000"]
     assert main([*flags, "--write", str(first), "stopping.patience=1"]) == 0
     said = capsys.readouterr().err
-    assert all(word in said for word in ("data.train", "Qwen/Qwen3-8B", "does not fit"))
+    assert all(word in said for word in ("data.train (train.jsonl stands", "Qwen/Qwen3-8B", "does not fit", "PL04"))
     recipe = load_recipe(first)
     assert (recipe.model.path, recipe.data.hold_out_rows, recipe.stopping.patience) == ("Qwen/Qwen3-8B", 200, 0)
     assert main(["plan", "--model", "pythia-160m", "--gpu", "24GB", "--write", str(second)]) == 0
     said = capsys.readouterr().err
     assert "Set model.path" in said and "hold_out_rows" in said
+
+
+def test_cards_that_share_a_step_are_told_their_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from doneness.config import load_recipe
+
+    place = tmp_path / "recipe.toml"
+    shared = ["plan", "--model", "8b", "--batch", "24", "--micro", "8", "--gpu", "80GB", "--gpus", "6"]
+    assert main([*shared, "--write", str(place)]) == 0
+    assert "optimizer.micro_batch = 4" in capsys.readouterr().out
+    assert load_recipe(place).optimizer.micro_batch == 4  # as six processes will take it
+    assert main([*shared[:-1], "3"]) == 0
+    assert "micro_batch" not in capsys.readouterr().out
 
 
 def test_flags_mean_what_they_say(capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,6 +155,9 @@ def test_flags_mean_what_they_say(capsys: pytest.CaptureFixture[str]) -> None:
         ["--model", "8b", "--price", "inf"], ["--model", "8b", "--epochs", "nan"], ["--model", "8b", "--epochs", "-1"],
         ["--model", "8b", "--batch", "16", "--micro", "32"], ["--model", "8b", "--micro", "-1"],
         ["--model", "8b", "--rows", "50", "--eval-rows", "50"], ["--model", "8b", "--eval-rows", "50"],
+        ["--model", ""], ["--model", "8b", "--gpus", "3"], ["--model", "8b", "--gpus", "32"],
+        ["--model", "8b", "--gpus", "4", "optimizer.batch_size=6", "optimizer.micro_batch=2"],
+        ["--model", "broken"], ["--model", "listed"], ["--model", "shapeless"],
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -151,14 +166,20 @@ def test_faults_are_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipe.toml").write_text("")
+    for name, config in (("broken", '{"a":'), ("listed", "[1]"), ("shapeless", '{"hidden_size": 8}')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(config)
     assert main(["--lang", lang, "plan", *arguments]) == 2
     error = capsys.readouterr().err
     assert len(error.strip().splitlines()) == 1, error
+    assert "DONENESS_DEBUG" not in error  # it is the user's fault, and told as that
 
 
-def journal(place: Path, processes: int, steps: int, tokens: int, seconds: float, data: str = "same") -> str:
+def journal(
+    place: Path, processes: int, steps: int, tokens: int, seconds: float, data: str = "same", **more: int
+) -> str:
     place.mkdir()
-    meta = {"processes": processes, "planned_steps": steps, "data": data, "stage": "sft", "method": "lora"}
+    meta = {"processes": processes, "planned_steps": steps, "data": data, "stage": "sft", "method": "lora", **more}
     records = [{"v": 1, "kind": "start", "step": 0, "meta": meta}]
     records += [
         {"v": 1, "kind": "train", "step": s, "loss": 2.0 - 0.001 * s, "lr": 1e-4, "epoch": s / steps,
@@ -187,3 +208,10 @@ def test_a_real_pair_of_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     found = json.loads(capsys.readouterr().out)
     assert {f["code"]: f["status"] for f in found["findings"]}["SC01"] == "unsure"
     assert main(["scaling", one, one]) == 2
+    # Another model at the same steps and tokens is another speed.
+    small = journal(tmp_path / "small", 1, 40, 1000, 2.0, total_parameters=10**9, trainable_parameters=10**6)
+    for name, size, status in (("like", 10**9, "pass"), ("large", 8 * 10**9, "warn")):
+        other = journal(tmp_path / name, 8, 40, 1000, 0.3, total_parameters=size, trainable_parameters=10**6)
+        assert main(["scaling", small, other, "--json"]) == int(status == "warn")
+        told_of = {f["code"]: f["status"] for f in json.loads(capsys.readouterr().out)["findings"]}
+        assert told_of["SC05"] == status

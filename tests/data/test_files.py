@@ -77,7 +77,17 @@ def test_broken_tables_say_where(tmp_path: Path, content: str, said: str) -> Non
 def test_a_table_that_is_not_utf8_names_the_line(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes("prompt,completion\na,b\n痛,风\n".encode("gb18030"))
-    with pytest.raises(DataError, match="line 3: not UTF-8"):
+    with pytest.raises(DataError, match=r"line 3: not UTF-8.*GB18030"):
+        read_rows(path)
+    path.write_bytes("prompt,completion\na,b\nné en été,déjà vu\n".encode("cp1252"))
+    with pytest.raises(DataError, match=r"line 3: not UTF-8.*WINDOWS-1252"):
+        read_rows(path)
+
+
+def test_a_line_that_breaks_off_is_told_by_its_own_number(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"prompt": "a", "completion": "b"}\n{"prompt": "a", "completion": \n', encoding="utf-8")
+    with pytest.raises(DataError, match="line 2: not JSON"):
         read_rows(path)
 
 

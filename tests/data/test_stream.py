@@ -90,6 +90,24 @@ def test_a_long_array_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.Monke
         list(stream(file))
 
 
+def test_a_row_of_a_table_with_other_cells_hides_none(tmp_path: Path) -> None:
+    table = write(tmp_path / "a.csv", "prompt,completion", "a,b", "c,d,e", '"f, g",h', "i", "j,k")
+    found = list(stream(table))
+    assert [(row.line, row.row is not None) for row in found] == [
+        (2, True),
+        (3, False),
+        (4, True),
+        (5, False),
+        (6, True),
+    ]
+    assert found[1].problem is not None and "3 cells" in found[1].problem.text("en")
+    assert found[2].row is not None and found[2].row.prompt == "f, g"
+    assert [row.line for row in stream(table, after=(0, 3))] == [4, 5, 6]
+    # Training refuses the file at that row.
+    with pytest.raises(DataError, match="row 3: 3 cells"):
+        read_rows(table)
+
+
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no rows"):
         list(stream(write(tmp_path / "a.jsonl", "")))

@@ -54,7 +54,10 @@ def test_steps_and_epochs() -> None:
     few = found(replace(GOOD, budget=budget([100] * 400, [40] * 400, 64, 4, epochs=3)), "PL02")
     assert (few.status, few.value) == (Status.WARN, 21.0)
     assert few.advice is not None
-    assert few.advice.args["batch"] == 20  # 400 rows, five epochs, 100 steps
+    batch, steps = few.advice.args["batch"], few.advice.args["batch_steps"]
+    assert (batch, steps) == (12, 102)  # in the three epochs that were planned
+    assert budget([100] * 400, [40] * 400, batch, 4, epochs=3).steps == steps
+    assert budget([100] * 400, [40] * 400, batch + 1, 4, epochs=3).steps < 100
     many = replace(GOOD, budget=budget([100] * 4000, [40] * 4000, 16, 4, epochs=6))
     assert found(many, "PL02").status is Status.WARN
     assert found(replace(many, goal="reasoning"), "PL02").status is Status.PASS

@@ -167,6 +167,14 @@ def test_devices_share_as_deepspeed_says(kind: Any, dtype: Any, gb: float) -> No
     assert held / 1e9 == pytest.approx(gb, rel=0.05)
 
 
+@pytest.mark.parametrize("dtype", ["fp32", "amp", "bf16"])
+def test_fsdp_holds_each_trained_weight_once_in_single_precision(dtype: Any) -> None:
+    shape = ModelShape.from_config(LLAMA2_7B)
+    items = estimate_memory(shape, Setup("full", 1, 16, dtype=dtype, spread=Spread("fsdp", 8))).items
+    held = items.get("weights", 0.0) + items.get("master", 0.0)
+    assert held == pytest.approx(4.0 * shape.parameters / 8)
+
+
 def test_more_devices_and_offloading_need_less() -> None:
     shape = ModelShape.from_config(LLAMA2_7B)
 
@@ -180,6 +188,8 @@ def test_more_devices_and_offloading_need_less() -> None:
     assert found("zero3", 8, "all").total < found("zero3", 8, "optimizer").total
     assert found("zero2", 8, "optimizer").host > 12 * shape.parameters
     assert found("ddp", 8).host == 0.0
+    # Each of eight that hold everything offloads all of it.
+    assert found("ddp", 8, "optimizer").host == pytest.approx(8 * found("ddp", 1, "optimizer").host)
 
 
 def test_experts_count_and_are_not_quantised() -> None:

@@ -61,6 +61,30 @@ def test_what_is_not_known_names_what_is_near() -> None:
         named_shape("qwen3-8bb")
 
 
+SMALL = {
+    "num_hidden_layers": 4, "hidden_size": 256, "intermediate_size": 512, "num_attention_heads": 8, "vocab_size": 1000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("num_attention_heads", 0), ("num_hidden_layers", 0), ("hidden_size", -256), ("hidden_size", "256"),
+        ("num_key_value_heads", "many"), ("head_dim", float("nan")), ("num_hidden_layers", True), ("head_dim", 32.5),
+        ("intermediate_size", [512, None]),
+    ],
+)  # fmt: skip
+def test_what_is_no_size_is_named(key: str, value: object) -> None:
+    with pytest.raises(DataError, match=key):
+        ModelShape.from_config(SMALL | {key: value})
+
+
+def test_a_size_for_each_layer_counts_by_its_mean() -> None:
+    even = ModelShape.from_config(SMALL)
+    assert ModelShape.from_config(SMALL | {"intermediate_size": [256, 256, 768, 768]}) == even
+    assert ModelShape.from_config({"text_config": SMALL, "hidden_size": 1024, "sliding_window": False}) == even
+
+
 @pytest.mark.model
 @pytest.mark.parametrize(
     "name", ["smollm2-135m", "qwen3-30b-a3b", "gemma-2-2b", "phi-2", "glm-4-9b", "olmo-2-1b", "bloomz-7b1"]

@@ -11,7 +11,7 @@ from tests.probe.engines import Planted
 from doneness.models import Generated
 from doneness.probe import Asking, Panel, Probe, Store, build_table
 from doneness.probe.allocation import Aim, Allocated, Rounds, allocate, in_turn
-from doneness.probe.choice import barred, candidates, goal_of
+from doneness.probe.choice import goal_of, ruled_out
 from doneness.probe.measure import Measure
 from doneness.probe.panel import Alone
 from doneness.runs.probes import BASE, Answer, Behaviour
@@ -78,7 +78,7 @@ class Fast(Planted):
 def choice_of(probes: Sequence[Probe], answers: Mapping[int, Sequence[Answer]], tied: Sequence[int]) -> int | None:
     """What the table says, chosen as `probe.choice.explain` does."""
     table = build_table(probes, {s: a for s, a in answers.items() if a}, measures=MEASURES)
-    vetoed = barred(table, candidates(table, tied))
+    vetoed = ruled_out(table, tied)
     found = goal_of(table)
     if found is not None:
         pool = [s for s in found[1].equal if s not in vetoed]

@@ -127,6 +127,23 @@ def test_equals_are_settled_by_the_margin_and_none_is_called_best() -> None:
     assert not settled(found, margin=0.01).done
 
 
+def test_preferences_in_a_circle_are_never_settled() -> None:
+    """One strength for each says that all are equal; three in four prefer the next one."""
+    rng = np.random.default_rng(1)
+    pairs = [(q % 3, (q + 1) % 3, float(rng.random() < 0.75), 1.0, q) for q in range(900)]
+    ends = [settled(rank(outcomes(pairs[:n]), EVERY[:3, :3])) for n in range(120, 901, 30)]
+    assert not any(end.done for end in ends)
+    # Whoever is ahead, the one before it in the circle is named.
+    assert all((end.leader - 1) % 3 in end.circle for end in ends)
+    # By the shares alone, against all others alike, nothing would speak against it.
+    assert max(abs(rank(outcomes(pairs), EVERY[:3, :3]).strength)) < 0.2
+
+
+def test_an_order_is_not_taken_for_a_circle() -> None:
+    ends = [settled(rank(drawn([-0.5, 0.0, 0.2, 1.2], n, seed=n), EVERY)) for n in range(60, 600, 20)]
+    assert not any(end.circle for end in ends) and any(end.done for end in ends)
+
+
 def test_the_likelihood_ratio_is_one_in_the_mean_where_nothing_leads() -> None:
     """Its mean under no lead is 1, so that it exceeds 1/a in at most a share a; numbers, not draws."""
     z = np.linspace(-80.0, 80.0, 6401)

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from doneness.data import read_preferences
 from doneness.review.pairs import Pair, apart, lengths, matched, preferred
 from doneness.review.votes import Reviewer, Showing, Vote
+from doneness.workflows.pairs import make_pairs
+from doneness.workflows.review import next_pair, record_vote
 
 ANN, BOB = Reviewer(1, "Ann", "human", 1), Reviewer(2, "Bob", "human", 2)
 
@@ -54,6 +56,14 @@ def test_a_rewrite_is_better_than_both() -> None:
     votes = [vote(ANN, "bad", rewrite="mine"), vote(BOB, "bad", sides=("good", "worst"), rewrite="mine", n=2)]
     rows = {(p.chosen, p.rejected): p.who for p in preferred(votes)[0]}
     assert rows == {("mine", "good"): ("Ann", "Bob"), ("mine", "poor"): ("Ann",), ("mine", "worst"): ("Bob",)}
+
+
+def test_a_rewrite_that_others_voted_against_is_a_disagreement() -> None:
+    # Bob writes what Ann voted against; Ann writes what Bob, at another pair, voted against.
+    same = [vote(ANN, "1"), vote(BOB, "tie", rewrite="poor", n=2)]
+    other = [vote(ANN, "bad", "q2", ("a", "b"), rewrite="c"), vote(BOB, "1", "q2", ("a", "c"), n=2)]
+    pairs, left = preferred([*same, *other])
+    assert [(p.chosen, p.rejected) for p in pairs] == [("c", "b")] and left.split == 2
 
 
 def test_an_empty_answer_is_no_row() -> None:
@@ -107,3 +117,11 @@ def test_rows_are_read_by_the_stage_as_they_are(tmp_path: Path) -> None:
         "prompt": "Prompt of q0", "chosen": "good 0", "rejected": "poor 0 世界", "question_id": "q0", "who": ["Ann"],
         "when": "2026-01-01", "margin": 1.0, "rewritten": False,
     }  # fmt: skip
+
+
+def test_what_pairs_could_not_be_held_against_is_said(probed: Path) -> None:
+    """A run of another trainer's has no recipe, so nobody knows what it is evaluated on."""
+    while (shown := next_pair(probed, "Ann")) is not None and shown.voted < 60:
+        record_vote(probed, shown.token, "1")
+    made = make_pairs(probed)
+    assert made.pairs and [line.key for line in made.lines] == ["review.pairs.no_recipe"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 from doneness.core import StorageError
 from doneness.integrations import Monitor
 from doneness.runs import Claim
+from doneness.runs.claim import FILE, lives
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no record locks")
 
@@ -23,6 +25,7 @@ _HOLD = """
 import sys, time
 from pathlib import Path
 from doneness.runs import Claim
+from doneness.runs.claim import FILE, lives
 claim = Claim(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(60)
@@ -95,3 +98,13 @@ def test_a_folder_made_anew_is_another_one(tmp_path: Path) -> None:
         subprocess.run([sys.executable, "-c", _HOLD, str(tmp_path / "run")], check=True, capture_output=True)
     again.release()
     claim.release()
+
+
+def test_a_number_of_another_machine_tells_nothing_here(tmp_path: Path) -> None:
+    Claim(tmp_path).release()
+    told = (tmp_path / FILE).read_text().strip()
+    assert told == f"{os.getpid()} {socket.gethostname()}" and lives(told) is True
+    assert lives(f"{os.getpid()}") is True, "as earlier versions wrote it"
+    assert lives(f"{os.getpid()} another-machine") is None
+    assert lives("4194305") is False
+    assert lives("") is None and lives("nonsense") is None

@@ -6,6 +6,8 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
+
 from doneness.web.hub import Hub, Stream
 
 
@@ -46,6 +48,49 @@ def test_who_comes_back_gets_what_came_meanwhile() -> None:
     assert told(waiting(hub.subscribe("runs", last))) == [("reset", {})]
     for strange in ("x-1", last + "0" * 20, "-", "é"):
         assert told(waiting(hub.subscribe("runs", strange))) == [("reset", {})]
+
+
+def test_who_was_away_for_long_is_told_to_begin_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("doneness.web.hub.time.monotonic", lambda: now)
+    hub = Hub()
+    one = hub.subscribe("runs")
+    hub.publish("runs", "run", {"n": 1})
+    last = waiting(one)[0].split(b"\n")[0].removeprefix(b"id: ").decode()
+    hub.leave("runs", one)
+    now += 1000.0
+    hub.publish("runs", "run", {"n": 2})  # nobody is expected back: it is kept nowhere
+    again = hub.subscribe("runs", last)
+    assert told(waiting(again)) == [("reset", {})]
+    # Whoever was there all the time has missed nothing.
+    last = hub.now.decode()
+    hub.publish("runs", "run", {"n": 3})
+    assert told(waiting(hub.subscribe("runs", last))) == [("run", {"n": 3})]
+
+
+def test_a_quiet_stream_says_since_when_it_was_listened_to() -> None:
+    async def begun(hub: Hub, last: str) -> bytes:
+        sent = list[bytes]()
+
+        async def receive() -> dict[str, Any]:
+            while not sent:
+                await asyncio.sleep(0)
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, Any]) -> None:
+            if message.get("body"):
+                sent.append(message["body"])
+
+        await Stream(hub, "runs", last, [])({}, receive, send)
+        return sent[0]
+
+    hub = Hub()
+    first = asyncio.run(begun(hub, ""))
+    last = first.split(b"id: ")[1].split(b"\n")[0].decode()
+    hub.publish("runs", "run", {"n": 1})
+    assert told(waiting(hub.subscribe("runs", last))) == [("run", {"n": 1})]
+    # Who says since when is not put forward to now before it has heard what it missed.
+    assert b"id:" not in asyncio.run(begun(hub, last))
 
 
 def test_a_slow_listener_is_dropped_and_costs_the_others_nothing() -> None:

@@ -78,7 +78,7 @@ def test_tags_a_rewrite_and_a_vote_taken_back(browser: Any, server: Served) -> N
     with reading(browser, server) as reader:
         page = begun(reader, server, "Ann")
         before = [page.locator(f"#{part}").inner_text() for part in ("prompt", "left", "right")]
-        for key in ("i", "L", "o", "o"):
+        for key in ("i", "Shift+L", "o", "o"):
             page.keyboard.press(key)
         page.keyboard.press("r")
         page.keyboard.type("Nothing is known of it; 1 and 2 are no votes here.")

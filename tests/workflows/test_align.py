@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
@@ -92,9 +93,11 @@ def test_from_votes_to_a_model_and_its_probes(
     vote_on_all(trained)
     made = make_pairs(trained, leave=0.4)
     changes = ["schedule.max_steps=2", "data.hold_out_share=0.2", "run.preflight=false", "optimizer.learning_rate=0.01"]
+    new = trained.with_name("run-dpo")
+    assert main(["align", str(trained), "--step", "40", "--dry-run", *changes]) == 0
+    assert 'stage = "dpo"' in capsys.readouterr().out and not new.exists()
     assert main(["align", str(trained), "--step", "40", *changes]) == 0
     said = capsys.readouterr().out
-    new = trained.with_name("run-dpo")
     recipe = recipe_of(new)
     assert recipe is not None and recipe.run.stage == "dpo" and recipe.preference.beta == 0.1
     assert recipe.model.path == str(trained / "export-40-merged")
@@ -118,3 +121,25 @@ def test_from_votes_to_a_model_and_its_probes(
     # Again: nothing is trained twice.
     assert main(["align", str(trained), "--step", "40", *changes]) == 0
     assert "finished already" in " ".join(capsys.readouterr().out.split())
+    votes_that_came_since_are_not_passed_over(trained, changes, capsys)
+
+
+def votes_that_came_since_are_not_passed_over(
+    run: Path, changes: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = recipe_of(run)
+    assert suite is not None
+    # A suite of the overrides' is asked without what was trained on, too.
+    begun = begin(run, Align(step=40, overrides=[*changes, f"probes.suite={suite.probes.suite}"]))
+    assert begun.recipe.probes.suite == str((run / "align-probes" / "suite.toml").resolve())
+    assert not any("newest" in line.text("en") for line in begun.lines)
+    os.utime(run / "pairs.jsonl", (0, 0))
+    votes = vote_on_all(run, "another")
+    told = [line.text("en") for line in begin(run, Align(step=40, overrides=changes)).lines]
+    assert any("newest" in line and "doneness pairs" in line for line in told) and votes
+    # Made anew they are other pairs, and the run that is finished was not trained on them.
+    rows = (run / "pairs.jsonl").read_text().splitlines(keepends=True)
+    (run / "pairs.jsonl").write_text("".join(rows[1:]))
+    capsys.readouterr()
+    assert main(["align", str(run), "--step", "40", *changes]) == 2
+    assert "other pairs" in " ".join(capsys.readouterr().err.split())

@@ -131,6 +131,8 @@ def test_mending() -> None:
     assert mended("a\x00b\ufeff") == "ab"
     assert mended("donâ€™t, naÃ¯ve") == "don’t, naïve"
     assert mended("a<br>b &lt; c</p>") == "a\nb < c"
+    page = "Write `<br>` or &lt;hr&gt;:\n```html\n<div class='a'>&amp;</div>\n```\n"
+    assert mended(f"<p>{page}") == page.replace("&lt;hr&gt;", "<hr>")  # what is quoted as code stays
     assert mended("5 < 6, Ähnlich naïve café") == "5 < 6, Ähnlich naïve café"
 
 
@@ -158,6 +160,9 @@ def test_the_command_line(data: Path, tmp_path: Path, capsys: pytest.CaptureFixt
         assert main(["--lang", lang, "audit", str(data), "--fail-on", "never", "--html", str(page)]) == 0
         assert word in capsys.readouterr().out
         assert word in page.read_text(encoding="utf-8")
+    assert main(["--lang", "en", "audit", str(data), "--fail-on", "never"]) == 0
+    key_line = capsys.readouterr().out.partition("AU25")[2].partition("AU26")[0]
+    assert "training rows 5" in key_line
     clean_file = tmp_path / "fine.jsonl"
     clean_file.write_text("\n".join(lines(140)) + "\n", encoding="utf-8")
     other = tmp_path / "other.jsonl"
@@ -175,11 +180,14 @@ def test_the_command_line(data: Path, tmp_path: Path, capsys: pytest.CaptureFixt
         (["{data}", "--near", "2"], "--near 2"),
         (["{data}", "--html", "{data}"], "train.jsonl"),
         (["{folder}/odd.jsonl"], "none of 2 rows can be read"),
+        (["{folder}/odd.jsonl"], "--columns"),
+        (["{folder}/far.jsonl"], "iconv -f GB18030"),
         (["{data}", "--fix", "{data}"], "train.jsonl"),
     ],
 )
 def test_faults_are_one_line(arguments: list[str], said: str, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data.with_name("odd.jsonl").write_text('{"a": 1}\n{"a": 2}\n', encoding="utf-8")
+    data.with_name("far.jsonl").write_bytes('{"prompt": "痛风", "completion": "关节病"}\n'.encode("gb18030"))
     told = [each.format(data=data, folder=data.parent) for each in arguments]
     assert main(["--lang", "en", "audit", *told]) == 2
     assert said in capsys.readouterr().err

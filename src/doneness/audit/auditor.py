@@ -9,17 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from doneness.audit.batch import Batch, Maker
 from doneness.audit.check import DataCheck
-from doneness.audit.columns import digest, mixed
-from doneness.audit.entry import EVAL, TRAIN, Entry, named
+from doneness.audit.entry import EVAL, TRAIN, named
 from doneness.audit.illustrate import illustrated
-from doneness.audit.near import sketched
 from doneness.audit.params import AuditParams
 from doneness.audit.subject import Fit, Fitter, Question, Side, Subject
 from doneness.audit.tally import Tally
 from doneness.core import Finding, Message, run_checks, say
-from doneness.data import Row, normalise
-from doneness.data.sketch import Sketcher
+from doneness.data import Row
 from doneness.data.stream import Streamed
 
 Fetch = Callable[[str, set[int]], Mapping[int, Row]]
@@ -27,9 +25,6 @@ Fetch = Callable[[str, set[int]], Mapping[int, Row]]
 _NAMED = 200  # rows that cannot be used and are named
 _MOST_SHAPES = 200
 _MOST_LABELS = 2000
-_YES, _NO = ("yes", "true", "correct"), ("no", "false", "incorrect", "never")
-_CJK_NO = ("不是", "不能", "不可以", "不会", "不需要", "不应", "没有", "不对", "不建议", "不宜", "否")
-_CJK_YES = ("是的", "可以", "能够", "会的", "需要", "应该", "有的", "对的", "建议", "宜")
 
 
 class Auditor:
@@ -55,7 +50,7 @@ class Auditor:
         held = None if held_out is None else Side(held_out, folder, "eval")
         self.subject = Subject(params, Side(train, folder, "train"), held, probes)
         self._checks, self._params = tuple(checks), params
-        self._sketcher = Sketcher()
+        self.maker = Maker(params.joined)
         self.fitter: Fitter | None = None
         for check in self._checks:
             if check.tally is not None and params.stage in check.stages:
@@ -78,74 +73,50 @@ class Auditor:
 
     def see(self, name: str, streamed: Streamed) -> None:
         """Look at one row of a side, whether it can be used or not."""
+        self.take(name, self.maker.made(name, [streamed]))
+
+    def take(self, name: str, batch: Batch) -> None:
+        """Look at the next rows of a side; one check after the other sees all of them."""
         side = self.side(name)
-        side.at = [streamed.source, streamed.line]
-        if streamed.separator:
-            side.separated += 1
-            if len(side.separators) < _NAMED:
-                side.separators.append(named(side.file(streamed.source), streamed.line))
-        _shape(side, streamed)
-        if streamed.row is None:
-            side.blank += streamed.blank
-            reason = _reason(streamed.problem)
-            side.missed[reason if len(side.missed) < _MOST_SHAPES else "…"] += 1
-            if len(side.missed_at) < _NAMED:
-                side.missed_at.append(
-                    [streamed.line, reason, streamed.blank, named(side.file(streamed.source), streamed.line)]
-                )
-            return
-        file = side.file(streamed.source)
-        entry = Entry(name, side.count, streamed.row, streamed.rejected, streamed.source, file)
-        self._remember(side, entry)
+        for streamed in batch.rows:
+            _told(side, streamed)
+        for place, entry in enumerate(batch.entries, start=side.count):
+            entry.place, entry.file = place, side.file(entry.source)
+        self._remember(side, batch)
         for tally in self._on_train if name == TRAIN else self._on_eval:
-            try:
-                tally.see(entry)
-            except Exception as error:
-                # One check that cannot take a row must not end the others; it is told as crashed.
-                text = f"row {entry.at}: {type(error).__name__}: {error}"
-                self.subject.tallies[type(tally)] = text  # type: ignore[assignment]
-                self._sort()
-        side.count += 1
+            see = tally.see
+            for entry in batch.entries:
+                try:
+                    see(entry)
+                except Exception as error:
+                    # One check that cannot take a row must not end the others; it is told as crashed.
+                    text = f"row {entry.at}: {type(error).__name__}: {error}"
+                    self.subject.tallies[type(tally)] = text  # type: ignore[assignment]
+                    self._sort()
+                    break
+        side.count += len(batch.entries)
 
-    def _remember(self, side: Side, entry: Entry) -> None:
-        columns, row = side.columns, entry.row
-        question, answer = entry.question, entry.normal_answer
-        text = question if question else answer
-        columns.append("line", row.line)
-        columns.append("source", min(entry.source, 65_535))
-        key, said, system = entry.key, digest(answer), entry.system
-        columns.append("question", key)
-        columns.append("asked", 0 if not question else digest(f"{system}\x1f{question}") if system else key)
-        columns.append("answer", said)
-        columns.append("whole", mixed(key if question else 0, said))
-        columns.append("chars", sum(map(len, entry.texts)))
-        columns.append("said", len(entry.answer))
-        columns.append("decides", decides(answer))
-        columns.append("label", _label(side, row))
-        if self._params.joined:
-            sketched(columns, self._sketcher, text)
-        if self.fitter is not None and entry.train:
-            self._fit(side, self.fitter(row))
-        side.by_source[entry.source] += 1
-        if row.source is not None and (row.source in side.source_marks or len(side.source_marks) < _MOST_SHAPES):
-            side.source_marks[row.source] += 1
-        if len(row.turns) > 2 and any(turn.role == "user" for turn in row.turns):
-            self._remember_turn(side, row)
+    def _remember(self, side: Side, batch: Batch) -> None:
+        columns, entries = side.columns, batch.entries
+        columns.add(batch.columns)
+        side.turns.add(batch.turns, side.count)
+        columns.extend("label", [_label(side, entry.row) for entry in entries])
+        if self.fitter is not None and side is self.subject.train:
+            for entry in entries:
+                self._fit(side, entry.place, self.fitter(entry.row))
+        side.by_source.update([entry.source for entry in entries])
+        for entry in entries:
+            mark = entry.row.source
+            if mark is not None and (mark in side.source_marks or len(side.source_marks) < _MOST_SHAPES):
+                side.source_marks[mark] += 1
 
-    def _fit(self, side: Side, fit: Fit) -> None:
+    def _fit(self, side: Side, place: int, fit: Fit) -> None:
         columns = side.columns
         for name in ("tokens", "targets", "cut", "lost"):
             columns.append(name, getattr(fit, name))
         columns.append("ended", -1 if fit.problem is not None else int(fit.ended))
         if fit.problem is not None and len(side.unfit) < _NAMED:
-            side.unfit.append([side.count, fit.problem])
-
-    def _remember_turn(self, side: Side, row: Row) -> None:
-        normal = normalise(row.prompt)
-        side.turns.append("line", side.count)  # here the place of the row
-        side.turns.append("question", digest(normal) if normal else 0)
-        if self._params.joined:
-            sketched(side.turns, self._sketcher, normal)
+            side.unfit.append([place, fit.problem])
 
     def judge(self, fetch: Fetch, progress: Callable[[str, int, int], None] | None = None) -> tuple[Finding, ...]:
         """Every finding, in order of the codes.
@@ -209,19 +180,6 @@ class Auditor:
         self._sort()
 
 
-def decides(normal: str) -> int:
-    """1 where an answer in its normal form opens with yes, -1 with no, 0 with neither."""
-    head = normal[:12]
-    word = head.partition(" ")[0]
-    if word in _YES:
-        return 1
-    if word in _NO:
-        return -1
-    if head.isascii():
-        return 0
-    return -1 if head.startswith(_CJK_NO) else 1 if head.startswith(_CJK_YES) else 0
-
-
 def _label(side: Side, row: Row) -> int:
     """The number of a label; 0 is none."""
     if row.label is None:
@@ -232,6 +190,24 @@ def _label(side: Side, row: Row) -> int:
             return 0
         known = side.label_ids[row.label] = len(side.label_ids) + 1
     return known
+
+
+def _told(side: Side, streamed: Streamed) -> None:
+    """What a row says of its file, and why it cannot be used where it cannot."""
+    side.at = [streamed.source, streamed.line]
+    if streamed.separator:
+        side.separated += 1
+        if len(side.separators) < _NAMED:
+            side.separators.append(named(side.file(streamed.source), streamed.line))
+    _shape(side, streamed)
+    if streamed.row is None:
+        side.blank += streamed.blank
+        reason = _reason(streamed.problem)
+        side.missed[reason if len(side.missed) < _MOST_SHAPES else "…"] += 1
+        if len(side.missed_at) < _NAMED:
+            side.missed_at.append(
+                [streamed.line, reason, streamed.blank, named(side.file(streamed.source), streamed.line)]
+            )
 
 
 def _shape(side: Side, streamed: Streamed) -> None:

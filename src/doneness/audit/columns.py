@@ -66,6 +66,23 @@ class Columns:
         else:
             self._waiting[column].extend(values)
 
+    def add(self, other: Columns, before: int = 0) -> None:
+        """Add columns that wait in memory; their ends are counted on from ours, their lines from `before`."""
+        ahead = {"short_end": self.size("short"), "long_end": self.size("long"), "line": before}
+        for column, values in other._waiting.items():
+            if values:
+                by = ahead.get(column, 0)
+                self._waiting[column].extend([by + value for value in values] if by else values)
+
+    def waiting(self) -> dict[str, bytes]:
+        """What waits in memory."""
+        return {column: values.tobytes() for column, values in self._waiting.items() if values}
+
+    def wait(self, told: Mapping[str, bytes]) -> None:
+        """Add what `waiting` told."""
+        for column, values in told.items():
+            self._waiting[column].frombytes(values)
+
     def size(self, column: str) -> int:
         """How many values there are."""
         return self._written[column] + len(self._waiting[column])

@@ -6,10 +6,14 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
 from doneness.audit.columns import digest
+from doneness.audit.languages import language_of
+from doneness.audit.masking import private
 from doneness.data import Row, normalise
+from doneness.data.text import tokens
 
 TRAIN, EVAL = "train", "eval"
 T = TypeVar("T")
+_LOOKED_AT, _LOOKED_AT_WORDS = 400, 60  # by which a language is told
 
 
 def named(file: str, line: int) -> int | str:
@@ -96,6 +100,19 @@ class Entry:
         return normalise("\n".join(said)) if said else ""
 
     @once
+    def spoken(self) -> tuple[str, str]:
+        """The languages of answer and question, see `language_of`; that of the question where the answer's is known."""
+        said = language_of(self.answer[:_LOOKED_AT], _first_words(self.normal_answer))
+        if not said or not self.context:
+            return said, ""
+        return said, language_of(self.context[:_LOOKED_AT], _first_words(self.question))
+
+    @once
+    def private(self) -> list[tuple[str, int, int]]:
+        """What should not be shown of `whole`, see `masking.private`."""
+        return list(private(self.whole))
+
+    @once
     def low(self) -> str:
         """The answer in small letters."""
         return self.answer.lower()
@@ -104,6 +121,11 @@ class Entry:
     def words(self) -> list[str]:
         """The words of the answer's normal form; CJK text in runs without gaps."""
         return self.normal_answer.split()
+
+    @once
+    def tokens(self) -> list[str]:
+        """The words of the answer's normal form; CJK text in single characters."""
+        return tokens(self.normal_answer)
 
     @once
     def vocabulary(self) -> frozenset[str]:
@@ -125,3 +147,7 @@ class Entry:
     def whole(self) -> str:
         """All turns in one text."""
         return "\n".join(self.texts)
+
+
+def _first_words(normal: str) -> list[str]:
+    return normal.split(None, _LOOKED_AT_WORDS)[:_LOOKED_AT_WORDS]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection
 
 # By a letter for each, capital for what is no letter of it, such as its punctuation.
@@ -18,6 +17,7 @@ _SCRIPTS = {
     "g": ("el", range(0x0370, 0x0400)),
     "b": ("he", range(0x0590, 0x0600)),
 }
+_LETTERS = ("l", *_SCRIPTS)
 _CODE = "(){}=;<>"
 _LETTER = re.compile(r"[^\W\d_]")
 
@@ -48,6 +48,7 @@ _LATIN = {
 }
 _COMMON = {name: frozenset(words.split()) for name, words in _LATIN.items()}
 _ALL_COMMON = frozenset().union(*_COMMON.values())
+_SPOKEN = {word: [name for name, known in _COMMON.items() if word in known] for word in _ALL_COMMON}
 _LEAST_WORDS, _LEAST_HITS = 8, 3
 _SAMPLE = 400  # characters by which a script is told
 
@@ -59,7 +60,7 @@ def language_of(text: str, words: Collection[str]) -> str:
         text: the text.
         words: its words in small letters.
     """
-    if "```" in text or 25 * sum(map(text.count, _CODE)) > len(text):
+    if "```" in text or 25 * sum([text.count(mark) for mark in _CODE if mark in text]) > len(text):
         return ""  # code is in no language
     if not text.isascii():
         found = _script(text[:_SAMPLE])
@@ -72,19 +73,22 @@ def language_of(text: str, words: Collection[str]) -> str:
         return ""
     if text.isascii() and len(common) >= 4 and _COMMON["en"].issuperset(common):
         return "en"
-    hits = sorted(((sum(word in known for word in common), name) for name, known in _COMMON.items()), reverse=True)
+    hits: dict[str, int] = {}
+    for word in common:
+        for name in _SPOKEN[word]:
+            hits[name] = hits.get(name, 0) + 1
+    *_, second, most = 0, *sorted(hits.values())
     # What is close is not told.
-    return hits[0][1] if hits[0][0] >= _LEAST_HITS and hits[0][0] >= hits[1][0] + 2 else ""
+    return max(hits, key=hits.__getitem__) if most >= _LEAST_HITS and most >= second + 2 else ""
 
 
 def _script(text: str) -> str:
-    marks = Counter(text.translate(_MARKS))
-    letters = marks["l"] + sum(marks[mark] for mark in _SCRIPTS)
+    count = text.translate(_MARKS).count
+    letters = sum(map(count, _LETTERS))
     if letters < 4:
         return ""
     for mark, (name, _) in _SCRIPTS.items():
-        count = marks[mark] + marks[mark.upper()]
         # Japanese mixes kana with Han, and Chinese texts carry Latin names.
-        if count >= (0.1 if name == "ja" else 0.3) * letters:
+        if count(mark) + count(mark.upper()) >= (0.1 if name == "ja" else 0.3) * letters:
             return name
     return "latin"

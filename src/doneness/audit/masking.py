@@ -40,16 +40,22 @@ def _mark(word: str) -> str:
     return next((mark for mark in "-_" if mark in word), "")
 
 
+def _rare(word: str) -> str:
+    """A character of a word that most texts lack: one is found far sooner than several. The word, where none is."""
+    return next((char for char in "JKQxzGCPIqW" if char in word), word)
+
+
 # By a character that is rare in prose, where the word has one: one look for several words.
 _ANNOUNCED = tuple(
-    (mark, tuple((word, kind) for kind, (words, _) in SECRETS.items() for word in words if _mark(word) == mark))
+    (mark, [(_rare(word), word, kind) for kind, (words, _) in SECRETS.items() for word in words if _mark(word) == mark])
     for mark in ("-", "_", "")
 )
 
+_OWN = tuple((kind, [(_rare(word), word) for word in words], pattern) for kind, (words, pattern) in PERSONAL.items())
 
 # Digits enough for any of the patterns that no word announces.
 _NUMBERS = re.compile(r"[0-9](?:[ .()+-]{0,2}[0-9]){6}")
-_ANY = re.compile("[0-9]")
+_DIGITS = "0123456789"
 _EXAMPLES = ("example.com", "example.org", "example.net", "test.com", "domain.com", "email.com")
 _PUBLIC = re.compile(r"^(?:\+?1[ -]?)?\(?8(?:00|33|44|55|66|77|88)\)?[ .-]")
 
@@ -59,18 +65,18 @@ def private(text: str, kinds: str = "all") -> Iterator[tuple[str, int, int]]:
     if kinds != "personal":
         for mark, announced in _ANNOUNCED:
             if mark in text:
-                for word, kind in announced:
-                    if word in text:
+                for char, word, kind in announced:
+                    if char in text and word in text:
                         yield from _found(kind, SECRETS[kind][1], text)
     if kinds != "secrets":
-        numbers = _ANY.search(text) is not None and _NUMBERS.search(text) is not None
-        for kind, (words, pattern) in PERSONAL.items():
+        numbers = any(map(text.__contains__, _DIGITS)) and _NUMBERS.search(text) is not None
+        for kind, words, pattern in _OWN:
             if not words:
                 if numbers:
                     yield from _found(kind, pattern, text)
                 continue
-            for word in words:
-                if word in text:
+            for char, word in words:
+                if char in text and word in text:
                     yield from _found(kind, pattern, text)
                     break
 

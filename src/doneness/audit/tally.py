@@ -81,8 +81,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _are_flags(value: Any) -> bool:
+    """Whether a plain value was flags; a dict of them has no attribute to tell by before its rows are seen."""
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(each, bytes) for each in value)
+
+
 def _restored(value: Any, like: Any) -> Any:
-    if isinstance(like, Flags):
+    if isinstance(like, Flags) or _are_flags(value):
         found = Flags()
         found.train.frombytes(value[0])
         found.eval.frombytes(value[1])

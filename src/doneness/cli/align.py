@@ -11,6 +11,7 @@ from rich.text import Text
 
 from doneness.cli.arguments import step
 from doneness.cli.console import console
+from doneness.cli.foreign import show
 from doneness.core import tr
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pairs", metavar="FILE", help=tr("cli.align.pairs"))
     parser.add_argument("--out", metavar="DIR", help=tr("cli.align.out"))
     parser.add_argument("--step", type=step, metavar="N", help=tr("cli.align.step"))
+    parser.add_argument("--dry-run", action="store_true", help=tr("cli.align.dry_run"))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,6 +38,12 @@ def run(options: argparse.Namespace) -> int:
     out, folder = console(), Path(options.folder)
     pairs, home = (Path(text) if text else None for text in (options.pairs, options.out))
     begun = begin(folder, Align(pairs, home, options.step, options.overrides))
+    if options.dry_run:
+        from doneness.config import dump_recipe
+
+        print(dump_recipe(begun.recipe), end="")
+        show(begun.lines)
+        return 0
     for line in begun.lines:
         out.print(Text(line.text()), soft_wrap=True)
     with LiveWatcher(out) as watcher:

@@ -28,7 +28,7 @@ OWN = {
         **_EVERYWHERE,
     },
     "preview": {"--model": 1, "--rows": 1, **_EVERYWHERE},
-    "align": {"--pairs": 1, "--out": 1, "--step": 1, **_EVERYWHERE},
+    "align": {"--dry-run": 0, "--pairs": 1, "--out": 1, "--step": 1, **_EVERYWHERE},
 }
 
 

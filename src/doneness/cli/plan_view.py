@@ -187,7 +187,8 @@ def _of_rows(planned: Planned) -> list[tuple[str, RenderableType]]:
         "tokens": found.total_tokens, "targets": found.total_target_tokens, "padding": found.padding_share,
         "truncated": found.truncated, "longest": found.longest,
     }  # fmt: skip
-    key = "tokens_text" if planned.told == "counted" else "tokens_most"
+    told_mean = planned.lengths is None or planned.lengths.most < planned.lengths.longest
+    key = "tokens_text" if planned.told == "counted" else "tokens_most" if told_mean else "tokens_bound"
     steps: dict[str, Any] = {"steps": found.steps, "each": found.steps_per_epoch, "epochs": found.epochs}
     return [
         ("rows_head", tr("cli.plan.rows_text", **counts)),

@@ -11,12 +11,13 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from doneness.core import DataError, say, tr
+from doneness.core import DataError, Message, say, tr
 from doneness.core.extras import optional
 
 Item = tuple[int, Mapping[str, Any]]
@@ -27,6 +28,7 @@ _LONGEST_CELL = 2**31 - 1
 # How files begin that are no text; a table of a spreadsheet is a ZIP file.
 _BINARY = (b"PK\x03\x04", b"\x89PNG", b"\xff\xd8\xff", b"\x1f\x8b", b"%PDF", b"PAR1", b"GIF8")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_HIGH = re.compile(rb"[\x80-\xff]+")
 _BATCH = 1024  # rows of a Parquet file in memory as objects
 
 
@@ -118,7 +120,14 @@ def array_of(path: Path, handle: Any) -> Iterator[tuple[int, Any]]:
 
 
 def _table(path: Path, handle: Any) -> Iterator[tuple[int, Any]]:
-    """Rows of a table whose first line names its columns."""
+    for line, row in table_of(path, handle):
+        if isinstance(row, Message):
+            raise DataError(tr("data.row", path=str(path), line=line, what=row))
+        yield line, row
+
+
+def table_of(path: Path, handle: Any) -> Iterator[tuple[int, Any]]:
+    """Rows of a table whose first line names its columns; what is wrong with one that has other cells, in its place."""
     csv.field_size_limit(_LONGEST_CELL)
     lines = (_decoded(path, raw, line) for line, raw in enumerate(handle, start=1))
     reader = csv.reader(lines, delimiter="\t" if ending(path) == ".tsv" else ",", strict=True)
@@ -136,8 +145,8 @@ def _table(path: Path, handle: Any) -> Iterator[tuple[int, Any]]:
                     raise DataError(tr("data.twice", path=str(path), name=twice))
                 continue
             if len(cells) != len(names):
-                what = say("data.ragged", cells=len(cells), columns=len(names))
-                raise DataError(tr("data.row", path=str(path), line=line, what=what))
+                yield line, say("data.ragged", cells=len(cells), columns=len(names))
+                continue
             yield line, dict(zip(names, cells, strict=True))
     except csv.Error as error:
         raise DataError(tr("data.not_csv", path=str(path), line=reader.line_num, error=str(error))) from None
@@ -163,14 +172,28 @@ def _decoded(path: Path, raw: bytes, line: int) -> str:
         return raw.decode("utf-8-sig" if line == 1 else "utf-8")
     except UnicodeDecodeError as error:
         line += raw[: error.start].count(b"\n")
-        raise DataError(tr("data.not_utf8", path=str(path), line=line, byte=raw[error.start])) from None
+        byte, charset = raw[error.start], _charset(raw)
+        raise DataError(tr("data.not_utf8", path=str(path), line=line, byte=byte, charset=charset)) from None
+
+
+def _charset(raw: bytes) -> str:
+    """What bytes that are not UTF-8 most likely are: in Chinese those beyond ASCII come in pairs, elsewhere alone."""
+    runs = _HIGH.findall(raw)
+    try:
+        raw.decode("gb18030")
+    except UnicodeDecodeError as error:
+        # Cut in the middle of a character says nothing against it.
+        if error.end < len(raw):
+            return "WINDOWS-1252"
+    return "WINDOWS-1252" if 2 * sum(len(run) == 1 for run in runs) > len(runs) else "GB18030"
 
 
 def parsed(path: Path, raw: bytes, line: int) -> Any:
     """The JSON value in `raw`, which starts at `line` of the file."""
     text = _decoded(path, raw, line)
     try:
-        return json.loads(text)
+        # The end of a line is not the beginning of the next, when the fault is told.
+        return json.loads(text.rstrip("\r\n"))
     except (ValueError, RecursionError) as error:
         line += getattr(error, "lineno", 1) - 1
         reason = getattr(error, "msg", None) or str(error)

@@ -146,9 +146,13 @@ def _checked(said: list[Said], asked: str, answered: str) -> list[Said]:
     if not said[-1].content.strip():
         # Of a list of turns only the last is meant.
         raise Blank(say("data.no_answer" if asked != answered else "data.no_last", field=answered))
-    if not any(each.role == "user" and each.content.strip() for each in said):
+    for each in said:
+        if each.role == "user" and each.content.strip():
+            break
+    else:
         raise Blank(say("data.no_question" if asked != answered else "data.no_asked", field=asked))
-    if next(each.role for each in said if each.role != "system") == "assistant":
+    first = said[0] if said[0].role != "system" else next(each for each in said if each.role != "system")
+    if first.role == "assistant":
         # Many templates refuse it, and LLaMA-Factory leaves such a row out.
         raise Blank(say("data.answer_first", field=asked))
     return said

@@ -9,7 +9,9 @@ resemblance and containment of documents", 1997).
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from doneness.data.near_duplicates import CJK_WORD, LONG, SHORT
 from doneness.data.text import content, critical, is_cjk, stem, tokens
 from doneness.data.words import CJK_ASPECTS, CJK_OPPOSITES, FUNCTION_WORDS, INTERROGATIVES
 
+T = TypeVar("T")
 LIGHT, CRITICAL = 1, 2  # the low bits
 LIGHT_WEIGHT = 0.3
 MOST = 256
@@ -38,13 +41,33 @@ def hashed(feature: str, light: bool = False) -> int:
     return code | (LIGHT if light else 0) | (CRITICAL if alone else 0)
 
 
+class _Known(dict[str, T]):
+    """What was made of words, each made once; forgotten where there are too many."""
+
+    def __init__(self, made: Callable[[str], T]) -> None:
+        super().__init__()
+        self._made = made
+
+    def __missing__(self, word: str) -> T:
+        found = self[word] = self._made(word)
+        return found
+
+    def all(self, words: list[str]) -> list[T]:
+        """What is made of each."""
+        if len(self) > _REMEMBERED:
+            self.clear()
+        return list(map(self.__getitem__, words))
+
+
 @dataclass
 class Sketcher:
     """Texts in their normal form → features, sorted, as `near_duplicates` weighs them."""
 
-    _content: dict[str, int] = field(default_factory=dict)
-    _token: dict[str, int] = field(default_factory=dict)
-    _parts: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    _words: _Known[int] = field(default_factory=lambda: _Known(_word_code))
+    _sizes: _Known[float] = field(default_factory=lambda: _Known(_size))
+    _names: _Known[int] = field(default_factory=lambda: _Known(hashed))
+    _tokens: _Known[int] = field(default_factory=lambda: _Known(_token_code))
+    _terms: _Known[tuple[int, int, int]] = field(default_factory=lambda: _Known(_terms))
 
     def features(self, normal: str) -> tuple[list[int], list[int]]:
         """(content features, runs of tokens), ascending; each is empty where its measure does not apply."""
@@ -53,77 +76,53 @@ class Sketcher:
             length = float(len(parts))
         else:
             parts = tokens(normal)
-            length = sum(CJK_WORD if part >= "\u3005" and is_cjk(part) else 1.0 for part in parts[:_LONG_ENOUGH])
+            length = sum(self._sizes.all(parts[:_LONG_ENOUGH]))
         short = self._short(normal, parts) if length <= SHORT else []
         return short, self._long(parts) if length >= LONG else []
 
     def token_hashes(self, parts: list[str]) -> NDArray[np.uint64]:
         """64 bits of each token."""
-        return np.array(self._codes(parts), dtype=np.uint64)
-
-    def _codes(self, parts: list[str]) -> list[int]:
-        known = self._token
-        if len(known) > _REMEMBERED:
-            known.clear()
-        found = []
-        for part in parts:
-            code = known.get(part)
-            if code is None:
-                raw = part.encode("utf-8", "surrogatepass")
-                code = known[part] = (zlib.crc32(raw) << 32 | zlib.adler32(raw)) * _ONE & _MASK
-            found.append(code)
-        return found
+        return np.array(self._tokens.all(parts), dtype=np.uint64)
 
     def _short(self, normal: str, parts: list[str]) -> list[int]:
-        known = self._content
-        if len(known) > _REMEMBERED:
-            known.clear()
         if not normal.isascii():
-            return sorted({self._of_feature(name, weight < 1) for name, weight in content(normal).items()})
-        found = set()
-        for word in parts:
-            code = known.get(word)
-            if code is None:
-                code = known[word] = _word_code(word)
-            if code:
-                found.add(code)
+            weights = content(normal)
+            found = set(self._names.all([name for name, weight in weights.items() if weight == 1]))
+            if len(found) < len(weights):
+                found.update(hashed(name, light=True) for name, weight in weights.items() if weight < 1)
+            return sorted(found)
+        found = set(self._words.all(parts))
+        found.discard(0)
         # A text of function words alone is compared by them.
-        return sorted(found or {hashed(word) for word in parts})
-
-    def _of_feature(self, name: str, light: bool) -> int:
-        # No word holds a space, so features and words never meet under one key.
-        key = f" {name}"
-        code = self._content.get(key)
-        if code is None:
-            code = self._content[key] = hashed(name, light)
-        return code
+        return sorted(found or set(map(hashed, parts)))
 
     def _long(self, parts: list[str]) -> list[int]:
         if len(parts) < 3:
-            return sorted({(code ^ code >> 32) & 0xFFFFFFFC for code in self._codes(parts)})
-        terms = self._terms(parts)
+            return sorted({(code ^ code >> 32) & 0xFFFFFFFC for code in self._tokens.all(parts)})
+        terms = self._terms.all(parts)
         runs = {
             ((mixed := one[0] + two[1] + three[2]) ^ mixed >> 32) & 0xFFFFFFFC
             for one, two, three in zip(terms, terms[1:], terms[2:], strict=False)
         }
         return sorted(runs)[:MOST]
 
-    def _terms(self, parts: list[str]) -> list[tuple[int, int, int]]:
-        """What each token adds to the hash of a run as its first, second or third."""
-        known = self._parts
-        if len(known) > _REMEMBERED:
-            known.clear()
-        found = []
-        for part in parts:
-            term = known.get(part)
-            if term is None:
-                code = self._codes([part])[0]
-                term = known[part] = (code * _ONE, (code ^ code >> 29) * _TWO, code * _THREE)
-            found.append(term)
-        return found
+
+def _size(token: str) -> float:
+    return CJK_WORD if is_cjk(token) else 1.0
 
 
 def _word_code(word: str) -> int:
     if word in INTERROGATIVES:
         return hashed(word, light=True)
     return 0 if word in FUNCTION_WORDS else hashed(stem(word)) or 4
+
+
+def _token_code(token: str) -> int:
+    raw = token.encode("utf-8", "surrogatepass")
+    return (zlib.crc32(raw) << 32 | zlib.adler32(raw)) * _ONE & _MASK
+
+
+def _terms(token: str) -> tuple[int, int, int]:
+    """What a token adds to the hash of a run as its first, second or third; of the sum the low 64 bits count."""
+    code = _token_code(token)
+    return code * _ONE & _MASK, (code ^ code >> 29) * _TWO & _MASK, code * _THREE & _MASK

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from doneness.core import DataError, Message, say, tr
-from doneness.data.files import array_of, ending, lines_of, opened, parsed, reader_of
+from doneness.data.files import array_of, ending, lines_of, opened, parsed, reader_of, table_of
 from doneness.data.gather import marks_of
 from doneness.data.preferences import judged_of, pair_of
 from doneness.data.prompts import prompt_of
@@ -150,7 +150,7 @@ def _items(
 ) -> Iterator[tuple[int, Any, bool]]:
     """(line, object or what is wrong with it, whether a separator is in it)."""
     path = Path(source.path)
-    if reading.first or not path.is_file() or ending(path) in (".csv", ".tsv", ".parquet"):
+    if reading.first or not path.is_file() or ending(path) == ".parquet":
         yield from ((line, item, False) for line, item in source.items())
         return
     try:
@@ -158,6 +158,8 @@ def _items(
             reader = reader_of(path, handle, plain)
             if reader is lines_of:
                 yield from _lines(path, handle, past, wanted)
+            elif ending(path) in (".csv", ".tsv"):
+                yield from ((line, item, False) for line, item in table_of(path, handle))
             elif reader is array_of and path.stat().st_size > _LARGE:
                 yield from ((line, item, False) for line, item in _array(path, handle))
             else:

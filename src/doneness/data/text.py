@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from operator import add
 
 from doneness.data.words import (
     ASPECTS,
@@ -20,13 +21,16 @@ from doneness.data.words import (
 )
 
 _CJK = "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_GAP = re.compile(f"(?<=[{_CJK}]) | (?=[{_CJK}])")
+_GAP = re.compile(f" (?:(?<=[{_CJK}] )|(?=[{_CJK}]))")
 _TOKEN = re.compile(f"[{_CJK}]|[^\\s{_CJK}]+")
 _IS_CJK = re.compile(f"[{_CJK}]")
+_RUN = re.compile(f"[{_CJK}]+")
+_WORD = re.compile(f"[^\\s{_CJK}]+")
 
 _ORDINAL = re.compile(r"[ivx]+[a-z]?|[a-z]|.*\d.*")
 
 _SUFFIXES = ("ements", "ement", "ments", "ment", "ings", "ing", "edly", "ied", "ies", "ed", "es", "s", "e", "y")
+_LAST = frozenset(suffix[-1] for suffix in _SUFFIXES)
 _DROPPED = {"P", "Z", "C"}
 
 
@@ -36,10 +40,13 @@ def normalise(text: str) -> str:
     Spaces beside a CJK character go too. Applying it twice changes nothing.
     """
     if text.isascii():
-        return " ".join(text.lower().translate(_ASCII_DROPPED).split())
+        return " ".join(text.encode("ascii").translate(_ASCII).decode("ascii").split())
     for _ in range(4):
         # Lower-casing and closing gaps can each open a new composition; it settles in two passes.
-        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower())
+        folded = unicodedata.normalize("NFKC", text)
+        low = folded.lower()
+        if low != folded:
+            folded = unicodedata.normalize("NFKC", low)
         settled = _GAP.sub("", " ".join(folded.translate(_KEPT).split()))
         # What is folded already would come out of another pass as it is.
         if settled == text or (unicodedata.is_normalized("NFKC", settled) and settled.lower() == settled):
@@ -64,7 +71,7 @@ class _Kept(dict[int, str]):
 _KEPT = _Kept()
 
 # English answers are long, and nothing in ASCII composes or settles later: one pass does.
-_ASCII_DROPPED = {code: " " for code in range(128) if _dropped(chr(code))}
+_ASCII = bytes(32 if code > 127 or _dropped(chr(code)) else ord(chr(code).lower()) for code in range(256))
 
 
 def tokens(normal: str) -> list[str]:
@@ -79,7 +86,7 @@ def is_cjk(token: str) -> bool:
 
 def stem(word: str) -> str:
     """A crude stem, for comparing alone: treated, treating, treatment → treat."""
-    if not word.isascii() or any(char.isdigit() for char in word):
+    if word[-1:] not in _LAST or not word.isascii() or any(map(str.isdigit, word)):
         return word
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= 4:
@@ -95,15 +102,15 @@ def content(normal: str) -> dict[str, float]:
     compared by them.
     """
     found: dict[str, float] = {}
-    for word in (token for token in tokens(normal) if not is_cjk(token)):
+    for word in _WORD.findall(normal):
         if word in INTERROGATIVES:
             found[word] = 0.3
         elif word not in FUNCTION_WORDS:
             found[stem(word)] = 1.0
-    for run in re.findall(f"[{_CJK}]+", normal):
+    for run in _RUN.findall(normal):
         for part in CJK_FUNCTION.sub(" ", run).split():
-            found.update((char, 1.0) for char in part)
-            found.update((part[i : i + 2], 1.0) for i in range(len(part) - 1))
+            found.update(dict.fromkeys(part, 1.0))
+            found.update(dict.fromkeys(map(add, part, part[1:]), 1.0))
     return found or dict.fromkeys(tokens(normal), 1.0)
 
 

@@ -110,11 +110,20 @@ def load_tokenizer(path: str) -> Any:
 
 
 def read_config(path: str) -> dict[str, Any] | None:
-    """The config.json of a local model folder; None for a hub name or a GGUF file."""
+    """The config.json of a local model folder; None for a hub name or a GGUF file.
+
+    Raises:
+        ModelError: there is one, and it holds no JSON object.
+    """
     file = Path(path) / "config.json"
     if not file.is_file():
         return None
-    config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        config = json.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _not_loadable(path, error) from None
+    if not isinstance(config, dict):
+        raise _not_loadable(path, ValueError(f"config.json: {type(config).__name__}"))
     return config
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,11 +64,15 @@ def plain_factors(model: Any, folder: Path) -> list[Factors] | None:
     scale = float(config["lora_alpha"]) / (math.sqrt(rank) if config.get("use_rslora") else rank)
     stored = require("safetensors.torch").load_file(str(file))
     modules = dict(model.named_modules())
+    # What is added to a weight that several layers share would change them all; an adapter changes its own alone.
+    uses = Counter(id(each) for module in modules.values() for each in module._parameters.values())
     found: list[Factors] = []
     for key in [key for key in stored if key.endswith(".lora_A.weight")]:
         name = key.removeprefix(_BEFORE).removesuffix(".lora_A.weight")
         module, other = modules.get(name), key.replace(".lora_A.", ".lora_B.")
         if module is None or type(module) is not torch.nn.Linear or module.weight.dtype != torch.float32:
+            return None
+        if uses[id(module.weight)] > 1:
             return None
         if other not in stored or hasattr(module.weight, "device_mesh") or stored[key].shape[0] != rank:
             return None

@@ -153,12 +153,14 @@ def _epochs(plan: Proposal) -> Finding:
     made = plan.budget
     most = _MOST_EPOCHS[plan.goal]
     take = epochs_to_plan(made.rows, made.batch_size, plan.goal)
-    # The batch at which the epochs that may be had give the fewest steps that are enough.
-    smaller = max(1, made.rows * most // _FEW_STEPS)
+    # The largest batch at which these epochs give the fewest steps that are enough.
+    each = math.ceil(_FEW_STEPS / made.epochs)
+    smaller = max(1, math.ceil(made.rows / (each - 1)) - 1) if each > 1 else made.rows
     numbers = {
         "steps": made.steps, "epochs": made.epochs, "least": _FEW_STEPS, "most": most, "take": take,
         "take_steps": take * made.steps_per_epoch, "well": _WELL_STEPS,
         "batch": min(made.batch_size, smaller),
+        "batch_steps": math.ceil(made.epochs * math.ceil(made.rows / min(made.batch_size, smaller)) - 1e-9),
     }  # fmt: skip
     if made.epochs > most + 1e-9:
         status, key = Status.WARN, "many"

@@ -143,7 +143,7 @@ def _held(shape: ModelShape, setup: Setup, trainable: int) -> Held:
     }
     own = 4.0 if precision in ("fp32", "amp") else 2.0
     stepping = _STEPPING[setup.optimizer] * own * trainable if setup.device == "cuda" else 0.0
-    return Held(items, trainable + setup.whole, stepping)
+    return Held(items, trainable + setup.whole, stepping, own=4.0 if setup.dtype == "fp32" else 2.0)
 
 
 def _of_layers(shape: ModelShape, layers: int) -> int:

@@ -75,28 +75,28 @@ class ModelShape:
         """Read a Hugging Face config.json; of a multimodal model, its text part.
 
         Raises:
-            DataError: a size is missing.
+            DataError: a size is missing, or is none.
         """
         text = config.get("text_config")
         config = _named({**config, **text} if isinstance(text, Mapping) else dict(config))
         needed = ("num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size")
-        lacking = [key for key in needed if not isinstance(config.get(key), int)]
+        lacking = [key for key in needed if config.get(key) is None]
         if lacking:
             raise DataError(tr("plan.config_lacks", keys=", ".join(lacking)))
-        layers, hidden, heads, vocab = (int(config[key]) for key in needed)
+        layers, hidden, heads, vocab = (_size(config, key, least=1) for key in needed)
         family = str(config.get("model_type", "llama")).lower()
         tied = config.get("tie_word_embeddings")
-        experts, chosen = (next((int(config[k]) for k in keys if config.get(k)), 0) for keys in (_EXPERTS, _CHOSEN))
-        inner = int(config.get("intermediate_size") or 4 * hidden)
+        experts, chosen = (next((_size(config, k) for k in keys if config.get(k)), 0) for keys in (_EXPERTS, _CHOSEN))
+        inner = _size(config, "intermediate_size") or 4 * hidden
         if experts > 1:
-            inner = int(config.get("moe_intermediate_size") or inner)
+            inner = _size(config, "moe_intermediate_size") or inner
         return cls(
             layers=layers,
             hidden=hidden,
             intermediate=inner,
             heads=heads,
-            kv_heads=int(config.get("num_key_value_heads") or (1 if config.get("multi_query") else heads)),
-            head_dim=int(config.get("head_dim") or config.get("attention_head_dim") or hidden // heads),
+            kv_heads=_size(config, "num_key_value_heads") or (1 if config.get("multi_query") else heads),
+            head_dim=_size(config, "head_dim") or _size(config, "attention_head_dim") or hidden // heads,
             vocab=vocab,
             tied=family in _TIED if tied is None else bool(tied),
             family=family,
@@ -104,9 +104,9 @@ class ModelShape:
             mlp_bias=bool(config.get("mlp_bias", False)),
             experts=experts if experts > 1 else 0,
             chosen=chosen if experts > 1 else 0,
-            shared=int(config.get("shared_expert_intermediate_size") or 0) if experts > 1 else 0,
-            window=int(config.get("sliding_window") or 0) if config.get("use_sliding_window", True) else 0,
-            positions=int(config.get("n_positions") or 1024) if family == "gpt2" else 0,
+            shared=_size(config, "shared_expert_intermediate_size") if experts > 1 else 0,
+            window=_size(config, "sliding_window") if config.get("use_sliding_window", True) else 0,
+            positions=(_size(config, "n_positions") or 1024) if family == "gpt2" else 0,
         )
 
     @property
@@ -214,6 +214,19 @@ def _named(config: dict[str, Any]) -> dict[str, Any]:
         if config.get(name) is None:
             config[name] = next((config[each] for each in older if config.get(each) is not None), None)
     return config
+
+
+def _size(config: Mapping[str, Any], key: str, least: int = 0) -> int:
+    """A size, 0 where it is not told; of one for each layer the mean.
+
+    Raises:
+        DataError: it is no whole number, or below `least`.
+    """
+    told = config.get(key)
+    each: list[Any] = told if isinstance(told, list) and told else [0 if told is None or told is False else told]
+    if not all(type(one) in (int, float) and one == one // 1 and one >= least for one in each):
+        raise DataError(tr("plan.config_size", name=key, value=str(told)[:60]))
+    return round(float(sum(each)) / len(each))
 
 
 def is_latent(config: Mapping[str, Any]) -> bool:

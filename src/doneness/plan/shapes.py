@@ -84,7 +84,7 @@ def named_shape(name: str) -> tuple[str, ModelShape]:
         DataError: none has that name.
     """
     found = config_by_name(name)
-    if found is None and Path(name).is_dir():
+    if found is None and name and Path(name).is_dir():
         raise DataError(tr("plan.no_config", path=name))
     if found is None:
         near = difflib.get_close_matches(name.lower(), [*shipped(), *WORDS], n=3, cutoff=0.3) or sorted(WORDS)[:3]

@@ -23,7 +23,7 @@ def memory_of(found: Simulated, shape: ModelShape, setup: Setup) -> Memory:
         "weights": float(found.weights), "adapters": float(found.adapters), "optimizer": float(found.optimizer),
         "gradients": gradients, "master": 0.0, "reference": 0.0, "teacher": 0.0,
     }  # fmt: skip
-    held = shared(Held(items, found.trainable, 0.0), shape, setup.spread)
+    held = shared(Held(items, found.trainable, 0.0, own=own), shape, setup.spread)
     if setup.spread.devices == 1 and setup.spread.offload == "none":
         items["gradients"] = float(found.gradients)
         items["activations"] = float(found.activations)

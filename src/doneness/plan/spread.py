@@ -21,12 +21,14 @@ class Held:
         trainable: parameters that are trained.
         stepping: bytes taken besides while the optimizer steps.
         host: bytes in the host's memory, of all devices together.
+        own: bytes of a trained weight, among the weights.
     """
 
     items: Mapping[str, float]
     trainable: int
     stepping: float
     host: float = 0.0
+    own: float = 2.0
 
 
 def shared(held: Held, shape: ModelShape, spread: Spread) -> Held:
@@ -76,7 +78,7 @@ def _in_parts(held: Held, shape: ModelShape, spread: Spread) -> Held:
         # Mixed precision: what is trained lies there in single precision, layers are gathered in half.
         items["master"] = max(items["master"], 4.0 * held.trainable - items["adapters"])
         if items["adapters"] == 0:
-            items["weights"] -= min(items["weights"], 2.0 * held.trainable)
+            items["weights"] -= min(items["weights"], held.own * held.trainable)
         items["gradients"] = 4.0 * held.trainable
         items["optimizer"] = _states(held)
         items["exchange"] = 2 * 2.0 * layer  # the layer at hand, and the next one
@@ -94,17 +96,17 @@ def _states(held: Held) -> float:
 def _offloaded(held: Held, spread: Spread, whole_gradients: bool) -> Held:
     if spread.offload == "none":
         return held
+    # Parts of n devices make one whole; of devices that each hold everything there are n wholes.
     items, n = dict(held.items), spread.devices
-    copies = n if spread.kind != "ddp" else 1
-    moved = (items["optimizer"] + items["master"]) * copies
-    moved += 4.0 * held.trainable if not items["master"] else 0.0
+    moved = (items["optimizer"] + items["master"]) * n
+    moved += 4.0 * held.trainable * (n if spread.kind == "ddp" else 1) if not items["master"] else 0.0
     items["optimizer"] = items["master"] = 0.0
     if not whole_gradients:
-        moved += items["gradients"] * copies
+        moved += items["gradients"] * n
         items["gradients"] = 0.0
         items["exchange"] = max(items["exchange"], 2.0 * min(_BUCKET, held.trainable))
     if spread.offload == "all":
-        moved += (items["weights"] + items["adapters"]) * copies
+        moved += (items["weights"] + items["adapters"]) * n
         items["weights"] = items["adapters"] = 0.0
     return Held(items, held.trainable, 0.0, _HOST * moved)
 

@@ -18,7 +18,7 @@ from doneness.probe.vetoes import barred, unsure_guards
 from doneness.runs.probes import BASE, Behaviour, Choice, ProbeTable, Standing, Turning
 from doneness.runs.run import Run
 
-__all__ = ["barred", "candidates", "explain", "goal_of"]
+__all__ = ["explain", "goal_of", "ruled_out"]
 
 _MOST_TURNS = 3
 _SIGN = {"higher": 1, "lower": -1}
@@ -42,10 +42,35 @@ def goal_of(table: ProbeTable | None) -> tuple[Behaviour, Standing] | None:
     return None
 
 
-def candidates(table: ProbeTable | None, tied: Sequence[int]) -> tuple[int, ...]:
-    """Steps that a guard may have to rule out: those tied in loss, and those as good as the best in the goal."""
+def ruled_out(table: ProbeTable | None, tied: Sequence[int]) -> dict[int, Message]:
+    """Steps that the guards rule out, each with the reason.
+
+    Of those tied in loss, of those as good as the best in the goal, and of those whose place these took.
+
+    Args:
+        table: what the probes found; None where nothing was asked.
+        tied: steps tied in loss.
+    """
+    if table is None:
+        return {}
     found = goal_of(table)
-    return tuple(sorted({*tied, *(found[1].equal if found else ())}))
+    reasons = barred(table, sorted({*tied, *(found[1].equal if found else ())}))
+    for behaviour in _goals(table):
+        reasons |= _passed_over(table, behaviour)
+        if found and behaviour.name == found[0].name:
+            break
+    return reasons
+
+
+def _goals(table: ProbeTable) -> list[Behaviour]:
+    return [b for b in table.behaviours if (b.name == table.goal if table.goal else b.goal)]
+
+
+def _passed_over(table: ProbeTable, behaviour: Behaviour) -> dict[int, Message]:
+    """Steps that are better than base in the behaviour and did not stand for it, each with the guard's reason."""
+    stood = table.standings[behaviour.name].candidates if behaviour.name in table.standings else ()
+    better = [c.step for c in table.cells if c.behaviour == behaviour.name and c.mark == "better"]
+    return {s: why for step in better if step not in stood for s, why in barred(table, (step,)).items()}
 
 
 def explain(diagnosis: Diagnosis, run: Run, table: ProbeTable | None, vetoed: Vetoes) -> Choice:
@@ -55,7 +80,7 @@ def explain(diagnosis: Diagnosis, run: Run, table: ProbeTable | None, vetoed: Ve
         diagnosis: made with the steps of `vetoed` barred.
         run: the run.
         table: what the probes found; None where nothing was asked.
-        vetoed: from `barred`.
+        vetoed: from `ruled_out`.
     """
     tied = diagnosis.sweet_spot.steps if diagnosis.sweet_spot else ()
     out = dict(vetoed)
@@ -75,7 +100,7 @@ def explain(diagnosis: Diagnosis, run: Run, table: ProbeTable | None, vetoed: Ve
     if step_by_loss is None or step_by_loss == BASE:
         return Choice(None, None, _why_none(diagnosis, tied, out), tied, out)
     reasons = _by_loss(step_by_loss, tied, run)
-    if table is not None and table.standings:
+    if table is not None and not any(_passed_over(table, b) for b in _goals(table)):
         reasons += _no_gain(table)
     return _choice(step_by_loss, reasons, diagnosis, run, table, out, None)
 

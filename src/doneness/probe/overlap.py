@@ -22,7 +22,9 @@ def units(text: str) -> list[str]:
 
 def normalised(text: str) -> str:
     """The units in a row, articles apart: two texts are the same answer when these are equal."""
-    return " ".join(unit for unit in units(text) if unit not in _ARTICLES)
+    said = units(text)
+    # An answer that is nothing but "A" names a choice.
+    return " ".join([unit for unit in said if unit not in _ARTICLES] or said)
 
 
 def exact(answer: str, reference: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from doneness.curves.shares import Interval
 from doneness.probe.behaviours import MEASURES
@@ -12,7 +13,7 @@ from doneness.probe.scoring import Scored, score
 from doneness.probe.standing import standing
 from doneness.probe.suite import Probe
 from doneness.probe.turning import turning_points
-from doneness.probe.vetoes import Guards, harmed
+from doneness.probe.vetoes import Guards, barred, harmed
 from doneness.runs.probes import Answer, ProbeTable, Question, Standing
 
 __all__ = ["Interval", "build_table", "mark_of"]
@@ -53,19 +54,29 @@ def assembled(
     behaviours = tuple(s.measure.behaviour for s, _ in found)
     bares: list[Bare] = [c for _, row in found for c in row]
     cells = marked(bares, {b.name: b for b in behaviours})
-    out = harmed(cells, behaviours)
-    return ProbeTable(
+    table = ProbeTable(
         steps=tuple(sorted({step for s, _ in found for step in s.steps})),
         behaviours=behaviours,
         cells=cells,
         questions=questions,
         turning=turning_points([s for s, _ in found], losses),
-        standings=_standings([s for s, _ in found], goal, out),
         strict=guards.strict if guards else False,
         goal=goal,
     )
+    wanted = [s for s, _ in found if s.measure.behaviour.goal or s.measure.behaviour.name == goal]
+    told = {s.measure.behaviour.name: each for s in wanted if (each := _standing(s, table)) is not None}
+    return replace(table, standings=told)
 
 
-def _standings(scored: Sequence[Scored], goal: str | None, out: Sequence[int]) -> dict[str, Standing]:
-    wanted = [s for s in scored if s.measure.behaviour.goal or s.measure.behaviour.name == goal]
-    return {s.measure.behaviour.name: found for s in wanted if (found := standing(s, out)) is not None}
+def _standing(scored: Scored, table: ProbeTable) -> Standing | None:
+    """How the checkpoints stand that no guard rules out.
+
+    Where a guard rules out the best, the next best take its place, and are held to the guards in their turn.
+    """
+    out = set(harmed(table.cells, table.behaviours))
+    while (found := standing(scored, out)) is not None:
+        more = set(barred(table, found.equal)) - out
+        if not more:
+            return found
+        out |= more
+    return None

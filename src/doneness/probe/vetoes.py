@@ -69,9 +69,12 @@ def barred(table: ProbeTable | None, tied: Sequence[int]) -> dict[int, Message]:
     for cell in _vetoing(table.cells, table.behaviours, tied):
         reasons.setdefault(cell.step, _shown(cell, rows[cell.behaviour]))
     if table.strict:
-        for step in tied:
+        for step in (s for s in tied if s != BASE):
             for cell in unsure_guards(table, step):
                 reasons.setdefault(step, _untold(cell))
+            lacking = [b for b in table.behaviours if b.guard and b.better != "none" and not table.cell(b.name, step)]
+            if lacking:
+                reasons.setdefault(step, say("choice.strict", step=step, behaviour=title(lacking[0].name), n=0))
     if reasons:
         guards = {b.name for b in table.behaviours if b.guard}
         asked = {c.step for c in table.cells if c.behaviour in guards}

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from doneness.core import Status, tr
-from doneness.report.audit_view import AuditView, mended_too, sizes
+from doneness.report.audit_view import GRAVE, AuditView, mended_too, rows_said, sizes
 from doneness.report.sentence import Sentence
 from doneness.report.terminal import STATUSES, findings_table
 
@@ -14,7 +14,7 @@ _ROWS = 8
 
 
 def audit_panel(view: AuditView, everything: bool = False) -> RenderableType:
-    """The verdict in a sentence, the findings, and what passed.
+    """The verdict in a sentence, the findings with the first of their rows, and what passed.
 
     Args:
         view: what was found.
@@ -26,7 +26,8 @@ def audit_panel(view: AuditView, everything: bool = False) -> RenderableType:
     passed = view.of(Status.PASS)
     shown = list(view.findings) if everything else [f for f in view.findings if f.status is not Status.PASS]
     if shown:
-        parts.append(findings_table(shown))
+        grave = [f for f in shown if f.status in GRAVE]
+        parts.append(findings_table(shown, {f.code: rows_said(view, f, _ROWS) for f in grave}))
     if passed and not everything:
         codes = tr("report.list_comma").join(f.code for f in passed)
         parts.append(Sentence(tr("report.audit.passed_line", n=len(passed), codes=codes), style="dim"))

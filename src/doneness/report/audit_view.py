@@ -66,6 +66,26 @@ def mended_too(view: AuditView) -> str:
     return tr("report.audit.fix_too", codes=tr("report.list_comma").join(told)) if told else ""
 
 
+def rows_said(view: AuditView, finding: Finding, most: int) -> str:
+    """Which rows a finding speaks of, and of which side; `most` of each, and "" for none."""
+    numbers = finding.where.rows if finding.where is not None else ()
+    held = finding.evidence.get("rows_of") == "eval"
+    train: Sequence[int | str] = finding.evidence.get("train_rows") or (() if held else numbers)
+    told = []
+    if train:
+        rows = _first(train, view.flagged.get(finding.code, 0), most)
+        told.append(tr("report.audit.rows_train", rows=rows))
+    if held and numbers:
+        rows = _first(finding.evidence.get("eval_rows") or numbers, len(numbers), most)
+        told.append(tr("report.audit.rows_eval", rows=rows))
+    return tr("report.audit.rows_apart").join(told)
+
+
+def _first(rows: Sequence[int | str], total: int, most: int) -> str:
+    shown = tr("report.list_comma").join(count(row) if isinstance(row, int) else row for row in rows[:most])
+    return shown + ("…" if max(len(rows), total) > min(most, len(rows)) else "")
+
+
 def title_of(finding: Finding) -> str:
     """What a check is called."""
     return tr(f"audit.{finding.code.lower()}.title")

@@ -8,10 +8,9 @@ from typing import Any
 
 from doneness.core import Finding, Status, speaking, tr
 from doneness.core.catalogue import entries
-from doneness.report.audit_view import GRAVE, AuditView, mended_too, sizes, title_of
+from doneness.report.audit_view import GRAVE, AuditView, mended_too, rows_said, sizes, title_of
 from doneness.report.decisions import said
 from doneness.report.html import shell
-from doneness.report.numbers import count
 from doneness.report.prose import prose
 from doneness.report.why import lacking
 
@@ -79,30 +78,10 @@ def _article(view: AuditView, finding: Finding) -> str:
     parts.append(f"<p>{prose(said(finding.message))}</p>")
     if finding.advice:
         parts.append(f'<p class="advice">{prose(said(finding.advice))}</p>')
-    if rows := _rows(view, finding):
+    if rows := rows_said(view, finding, _ROWS):
         parts.append(f'<p class="note">{prose(rows)}</p>')
     parts += [_examples(finding.evidence.get("examples", ())), _facts(finding.evidence)]
     return f'<article class="audit">{"".join(parts)}</article>'
-
-
-def _rows(view: AuditView, finding: Finding) -> str:
-    """Which rows a finding speaks of, and of which side; the first of them."""
-    numbers = finding.where.rows if finding.where is not None else ()
-    held = finding.evidence.get("rows_of") == "eval"
-    train: Sequence[int | str] = finding.evidence.get("train_rows") or (() if held else numbers)
-    said_rows = []
-    if train:
-        rows = _first(train, view.flagged.get(finding.code, 0))
-        said_rows.append(tr("report.audit.rows_train", rows=rows))
-    if held and numbers:
-        rows = _first(finding.evidence.get("eval_rows") or numbers, len(numbers))
-        said_rows.append(tr("report.audit.rows_eval", rows=rows))
-    return tr("report.audit.rows_apart").join(said_rows)
-
-
-def _first(rows: Sequence[int | str], total: int) -> str:
-    shown = tr("report.list_comma").join(count(row) if isinstance(row, int) else row for row in rows[:_ROWS])
-    return shown + ("…" if max(len(rows), total) > min(_ROWS, len(rows)) else "")
 
 
 def _examples(examples: Sequence[Mapping[str, Any]]) -> str:
@@ -160,7 +139,7 @@ def _passed(view: AuditView) -> str:
 
 def _mended(view: AuditView, finding: Finding) -> str:
     """The rows of a check that passed, where `--fix` changes some of them all the same."""
-    rows = _rows(view, finding) if view.mended.get(finding.code) else ""
+    rows = rows_said(view, finding, _ROWS) if view.mended.get(finding.code) else ""
     return f' <span class="note">{prose(rows)}</span>' if rows else ""
 
 

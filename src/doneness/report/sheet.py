@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from doneness.report.frame import wrapped
 from doneness.report.palette import css, fill
-from doneness.report.svg import Svg, element
+from doneness.report.svg import Svg, element, text_width
 
 _GAP = 28.0
 _SIZE = 14.0
@@ -50,7 +50,7 @@ def sheet(panels: Sequence[Panel], width: float, title: str = "") -> str:
         lines = [_under(p, size[0]) for p, size in row]
         for place, ((panel, size), under) in enumerate(zip(row, lines, strict=True)):
             left = place * (size[0] + _GAP)
-            body.append(_text(panel.title, left + 2, top + _LINE - 4, "ink", bold=True))
+            body.append(_title(panel.title, left + 2, top + _LINE - 4, size[0] + _GAP - 8))
             body.append(_placed(panel.svg, left, top + head))
             for i, (line, bold) in enumerate(under):
                 body.append(
@@ -83,6 +83,14 @@ def _placed(svg: str, x: float, y: float) -> str:
 def _text(text: str, x: float, y: float, role: str, bold: bool = False) -> str:
     weight = "600" if bold else None
     return element("text", text, x=x, y=y, font_size=_SIZE, font_weight=weight, **fill(role)) if text else ""
+
+
+def _title(text: str, x: float, y: float, room: float) -> str:
+    """In letters small enough not to run into the next figure's title."""
+    if not text:
+        return ""
+    small = min(_SIZE, math.floor(_SIZE * room / text_width(text, _SIZE)))
+    return element("text", text, x=x, y=y, font_size=small, font_weight="600", **fill("ink"))
 
 
 def _escaped(text: str) -> str:

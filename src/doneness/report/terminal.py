@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from rich import box
@@ -99,8 +99,11 @@ def _interval_of(diagnosis: Diagnosis, name: str) -> tuple[float, float] | None:
     return next((each.interval for each in diagnosis.spans if each.name == name), None)
 
 
-def findings_table(findings: Sequence[Finding]) -> RenderableType:
-    """Status word, code and sentence of each finding, gravest first; skipped ones last, dim, one line a reason."""
+def findings_table(findings: Sequence[Finding], notes: Mapping[str, str] | None = None) -> RenderableType:
+    """Status word, code and sentence of each finding, gravest first; skipped ones last, dim, one line a reason.
+
+    `notes` are said after the sentence, by the finding's code; empty ones are not.
+    """
     table = _table("status", "code", "finding")
     # Chinese has no spaces to break at; folding keeps every character.
     table.columns[2].ratio, table.columns[2].overflow = 1, "fold"
@@ -110,6 +113,8 @@ def findings_table(findings: Sequence[Finding]) -> RenderableType:
         if row.advice:
             # A Chinese full stop brings its own space.
             text.append(row.advice if row.summary.endswith("。") else f" {row.advice}", style="dim")
+        if note := (notes or {}).get(row.code):
+            text.append(f"\n{note}")
         table.add_row(Text(row.word, style=STATUSES[row.status]), row.code, text)
     for codes, sentence in skipped(findings):
         word = Text(tr("report.status.skipped"), style="dim")

@@ -11,17 +11,19 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from doneness.curves.shares import Interval, wilson
+from doneness.curves.student import t_quantile
 from doneness.review.deck import name_of
 from doneness.review.points import Unit, unit_of
 from doneness.review.position import interval
 from doneness.review.votes import FIRST, SECOND, TIE, Vote
 
-_DRAWS, _LEAST = 1000, 5  # draws; pairs below which no interval is given
+_DRAWS, _LEAST = 1000, 15  # draws; questions below which no interval is given: of ten, it held the truth in 85 %
 Labels = dict[Unit, dict[int, str]]
 Floats = NDArray[np.float64]
 
@@ -32,7 +34,7 @@ class Agreement:
 
     Attributes:
         value: 1 for full agreement, 0 for what chance would give; None where it cannot be told.
-        interval: 95 %; None below five pairs, or where the value is None.
+        interval: 95 %; None below fifteen questions, or where the value is None.
         pairs: pairs of answers that at least two voted on.
         same: share of them on which all who voted say the same.
     """
@@ -95,8 +97,9 @@ def label(vote: Vote) -> str:
 def alpha(votes: Sequence[Vote], seed: int = 0) -> Agreement:
     """Krippendorff's alpha over all reviewers that are no judges."""
     humans = [vote for vote in votes if vote.reviewer.kind != "judge"]
-    units = [tuple(by.values()) for by in labels(humans).values() if len(by) > 1]
-    return _resampled(units, _coincidences(units), _alpha, seed)
+    shared = {unit: tuple(by.values()) for unit, by in labels(humans).items() if len(by) > 1}
+    units = list(shared.values())
+    return _resampled(units, _coincidences(units), _alpha, [unit[0] for unit in shared], seed)
 
 
 def krippendorff(units: Sequence[tuple[str, ...]]) -> float | None:
@@ -127,13 +130,14 @@ def _alpha(table: Floats) -> Floats:
 
 def judged(votes: Sequence[Vote], judge: int, seed: int = 0) -> Agreement:
     """Cohen's kappa of one judge against what most people voted; pairs on which people are split count as ties."""
-    mine, people = [], []
+    mine, people, asked = [], [], []
     others = labels(vote for vote in votes if vote.reviewer.kind != "judge")
     for unit, by in labels(vote for vote in votes if vote.reviewer.id == judge).items():
         if unit in others:
             mine.append(by[judge])
             people.append(_most(others[unit].values()))
-    return _resampled(list(zip(mine, people, strict=True)), _crossed(mine, people), _kappa, seed)
+            asked.append(unit[0])
+    return _resampled(list(zip(mine, people, strict=True)), _crossed(mine, people), _kappa, asked, seed)
 
 
 def kappa(one: Sequence[str], other: Sequence[str]) -> float | None:
@@ -195,19 +199,48 @@ def _told(value: Floats) -> float | None:
 
 
 def _resampled(
-    units: Sequence[tuple[str, ...]], tables: Floats, value: Callable[[Floats], Floats], seed: int
+    units: Sequence[tuple[str, ...]],
+    tables: Floats,
+    value: Callable[[Floats], Floats],
+    questions: Sequence[str],
+    seed: int,
 ) -> Agreement:
-    """The value of all units, with the interval of units drawn with replacement."""
+    """The value of all units, with the interval of their questions drawn with replacement."""
     n = len(units)
     found = _told(value(tables.sum(axis=0)))
     same = sum(len(set(unit)) == 1 for unit in units) / n if n else 0.0
-    if found is None or n < _LEAST:
+    places = np.unique(np.asarray(questions, dtype=str), return_inverse=True)[1] if n else np.zeros(0, dtype=np.int64)
+    m = int(places.max()) + 1 if n else 0
+    if found is None or m < _LEAST:
         return Agreement(found, None, n, same)
-    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1.0 / n), size=_DRAWS)
-    again = value((drawn @ tables.reshape(n, -1)).reshape(_DRAWS, *tables.shape[1:]))
-    # All alike in a draw: nothing speaks against full agreement there.
-    low, high = np.quantile(np.where(np.isfinite(again), again, 1.0), [0.025, 0.975])
-    if high - low < 1e-9:
-        # No two disagree: three in n at most would, by the rule of three.
-        low = found - 3.0 / n
+    clusters = np.zeros((m, *tables.shape[1:]))
+    np.add.at(clusters, places, tables)
+    tail = _tail(m)
+    low, high = np.quantile(_drawn(clusters, m, value, seed), [tail, 1.0 - tail])
+    # Where hardly any disagree, the draws hold no more of it than was seen: one more pair that does is among them.
+    more = np.concatenate([clusters, _apart(tables.sum(axis=0), n)[None]])
+    low = min(low, np.quantile(_drawn(more, m, value, seed), tail))
     return Agreement(found, (float(low), float(high)), n, same)
+
+
+def _tail(n: int) -> float:
+    """The share of draws below the interval: of Student's t, not of a normal, and of a sample's spread."""
+    return NormalDist().cdf(-t_quantile(0.975, n - 1) * float(np.sqrt(n / (n - 1))))
+
+
+def _drawn(clusters: Floats, size: int, value: Callable[[Floats], Floats], seed: int) -> Floats:
+    """The value of so many clusters drawn with replacement, time and again; shape (draws,)."""
+    n = len(clusters)
+    drawn = np.random.default_rng(seed).multinomial(size, np.full(n, 1.0 / n), size=_DRAWS)
+    again = value((drawn @ clusters.reshape(n, -1)).reshape(_DRAWS, *clusters.shape[1:]))
+    # All alike in a draw: nothing speaks against full agreement there.
+    return np.where(np.isfinite(again), again, 1.0)
+
+
+def _apart(table: Floats, pairs: int) -> Floats:
+    """The table of one more pair, of the usual weight, that disagrees as chance would."""
+    chance = np.outer(table.sum(axis=1), table.sum(axis=0))
+    np.fill_diagonal(chance, 0.0)
+    if not chance.sum():
+        return np.zeros_like(table)
+    return np.asarray(chance * (table.sum() / pairs / chance.sum()))

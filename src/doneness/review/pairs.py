@@ -13,7 +13,10 @@ from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Any
 
-from doneness.curves.shares import Interval, wilson
+import numpy as np
+
+from doneness.curves.clustered import groups_of, share_interval
+from doneness.curves.shares import Interval
 from doneness.data.near_duplicates import near_pairs
 from doneness.review.deck import name_of
 from doneness.review.points import Unit, unit_of
@@ -114,8 +117,11 @@ def preferred(votes: Iterable[Vote]) -> tuple[tuple[Pair, ...], Left]:
         else:
             pairs.append(_agreed(cast, str(*winners)))
     once = _once(pairs)
-    whole = tuple(pair for pair in once if pair.chosen.strip() and pair.rejected.strip())
-    return whole, Left(ties, split, blank=len(once) - len(whole))
+    whole = [pair for pair in once if pair.chosen.strip() and pair.rejected.strip()]
+    # A rewrite may say what somebody else voted against: both ways round it teaches nothing.
+    ways = {(pair.question, name_of(pair.chosen), name_of(pair.rejected)) for pair in whole}
+    agreed = [p for p in whole if (p.question, name_of(p.rejected), name_of(p.chosen)) not in ways]
+    return tuple(agreed), Left(ties, split + (len(whole) - len(agreed)) // 2, blank=len(once) - len(whole))
 
 
 def apart(pairs: Sequence[Pair], kept: Iterable[str], prompts: Sequence[str]) -> tuple[tuple[Pair, ...], int, int]:
@@ -143,8 +149,11 @@ def lengths(pairs: Sequence[Pair]) -> Lengths | None:
         return None
     decided = [pair for pair in pairs if abs(pair.lead) >= _ALIKE]
     longer = sum(pair.lead > 0 for pair in decided)
+    # Pairs of one question share its answers.
+    asked = groups_of([pair.question for pair in decided])
+    interval = share_interval(np.array([pair.lead > 0 for pair in decided], dtype=np.float64), asked)
     middle = [float(median(len(getattr(pair, side)) for pair in pairs)) for side in ("chosen", "rejected")]
-    return Lengths(middle[0], middle[1], longer, len(decided), wilson(longer, len(decided)))
+    return Lengths(middle[0], middle[1], longer, len(decided), interval)
 
 
 def matched(pairs: Sequence[Pair]) -> tuple[Pair, ...]:

@@ -31,6 +31,7 @@ Ints = NDArray[np.int64]
 _NORMAL = NormalDist()
 _VIRTUAL = 2.0  # virtual votes of each checkpoint, all rivals together
 _ROUNDS, _CLOSE = 60, 1e-9
+_LEAST_ALONE = 10  # questions from which on a pair's own votes are looked at
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class Ranking:
         clusters: questions with votes.
         votes: how many each checkpoint was in; shape (k,).
         differing: share of the questions at which two checkpoints do not say the same; shape (k, k).
+        alone: share of points that the first takes from the second by the votes on these two alone, less one standard
+            error; NaN below ten questions. Shape (k, k).
     """
 
     strength: Floats
@@ -78,6 +81,7 @@ class Ranking:
     clusters: int
     votes: Ints
     differing: Floats
+    alone: Floats
 
     @property
     def leader(self) -> int:
@@ -136,7 +140,20 @@ def rank(votes: Outcomes, differing: Floats, virtual: float = _VIRTUAL) -> Ranki
     bread, scores, breads = _parts(strength, votes, points, weight, prior)
     covariance = _covariance(bread, scores, breads, differing, virtual)
     counts = np.bincount(np.concatenate([votes.first, votes.second]), minlength=k)
-    return Ranking(strength, covariance, scores.shape[0], counts.astype(np.int64), differing)
+    alone = _alone(votes, points, k)
+    return Ranking(strength, covariance, scores.shape[0], counts.astype(np.int64), differing, alone)
+
+
+def _alone(votes: Outcomes, points: Floats, k: int) -> Floats:
+    """What each pair's own votes say, whatever the others do: less one standard error, NaN where they are few."""
+    n, total, squares = np.zeros((k, k)), np.zeros((k, k)), np.zeros((k, k))
+    for one, other, part in ((votes.first, votes.second, points), (votes.second, votes.first, 1.0 - points)):
+        np.add.at(n, (one, other), 1.0)
+        np.add.at(total, (one, other), part)
+        np.add.at(squares, (one, other), part**2)
+    known = np.where(n >= _LEAST_ALONE, n, np.nan)
+    mean = total / known
+    return np.asarray(mean - np.sqrt(np.maximum(squares / known - mean**2, 0.0) / (known - 1.0)))
 
 
 def _fitted(votes: Outcomes, points: Floats, weight: Floats, prior: Floats) -> Floats:

@@ -5,7 +5,8 @@ then wrong far more often than it says; what is used here holds at all looks tog
 against "it is preferred to the leader by more than the margin" is a likelihood ratio, averaged over how large the
 leader's lead may be: the chance that it ever exceeds 1/a where the rival *is* preferred is at most a. The claim is made
 once it exceeds (k − 1)/0.05 for each of the k − 1 rivals: whoever is truly best is one of those that had to be ruled
-out, so at most one claim in twenty is wrong by more than the margin.
+out, so at most one claim in twenty is wrong by more than the margin. All of this rests on one strength for each
+checkpoint; where the votes on a rival and the leader alone speak against it, nothing is claimed.
 
 Source: Robbins, Annals of Mathematical Statistics 1970, 41:1397; with an estimated variance: Waudby-Smith, Arbour,
 Sinha, Kennedy and Ramdas, "Time-uniform central limit theory", Annals of Statistics 2024.
@@ -37,6 +38,7 @@ class Settled:
         best: it is preferred to every other, however little.
         open: places of the rivals that are not ruled out yet, the hardest first.
         votes_needed: about how many more votes will do; 0 where done.
+        circle: of the open ones, those that the votes on the two alone prefer to the leader, against the ranking.
     """
 
     leader: int
@@ -44,6 +46,7 @@ class Settled:
     best: bool
     open: tuple[int, ...]
     votes_needed: int
+    circle: tuple[int, ...] = ()
 
 
 def settled(found: Ranking, margin: float = MARGIN, alpha: float = ALPHA) -> Settled:
@@ -61,12 +64,14 @@ def settled(found: Ranking, margin: float = MARGIN, alpha: float = ALPHA) -> Set
     few = found.clusters < _LEAST_QUESTIONS
     with_margin = {j: _evidence(found, leader, j, slack) for j in rivals}
     strict = [_evidence(found, leader, j, 0.0) for j in rivals]
-    still = [j for j in rivals if few or with_margin[j] < bar]
+    # Preferences may run in a circle, which a strength for each cannot say: a pair's own votes are heard, too.
+    circle = tuple(j for j in rivals if found.alone[j, leader] > 0.5 + margin)
+    still = [j for j in rivals if few or with_margin[j] < bar or j in circle]
     still.sort(key=lambda j: with_margin[j])
     needed = sum(_votes(found, leader, j, slack, bar) for j in still)
     needed = max(needed, _LEAST_QUESTIONS - found.clusters) if few else needed
     best = not still and all(each >= bar for each in strict)
-    return Settled(leader, not still, best, tuple(still), min(needed, _MOST))
+    return Settled(leader, not still, best, tuple(still), min(needed, _MOST), circle)
 
 
 def _evidence(found: Ranking, leader: int, rival: int, slack: float) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from doneness.core import StorageError, disk_faults, tr
 FILE = "journal.lock"
 _TAKEN = (errno.EACCES, errno.EAGAIN)
 _TRIES, _PAUSE = 100, 0.1  # for a holder that is dead
+_MOST = 256  # bytes of what a lock says
 
 
 @dataclass
@@ -86,29 +88,37 @@ def _take(fd: int, folder: Path) -> None:
         except OSError as error:
             if error.errno not in _TAKEN:
                 return
-            holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
+            holder = os.pread(fd, _MOST, 0).decode("ascii", "replace").strip()
             # A worker that was just being forked when its trainer was killed lets go as soon as it runs.
-            if not patience or _lives(holder):
+            if not patience or lives(holder) is not False:
                 raise StorageError(tr("errors.folder_taken", path=str(folder), pid=holder or "?")) from error
         time.sleep(_PAUSE)
     # The lock is the open file's, which a fork shares: a child lets go of it.
     os.register_at_fork(after_in_child=lambda: _let_go(fd))
     with disk_faults(folder / FILE):
         os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(fd, f"{os.getpid()} {_machine()}\n".encode("ascii", "replace")[:_MOST], 0)
 
 
-def _lives(holder: str) -> bool:
-    """Whether the process of that number is still there; of none at all nothing is known, so it may be."""
-    if not holder.isdigit():
-        return True
+def lives(holder: str) -> bool | None:
+    """Whether the process that a lock names ("number machine") is there; None where that cannot be told from here.
+
+    Folders are shared over networks: a number on another machine, or of a container, says nothing about one here.
+    """
+    number, _, machine = holder.partition(" ")
+    if not number.isdecimal() or (machine and machine != _machine()):
+        return None
     try:
-        os.kill(int(holder), 0)
+        os.kill(int(number), 0)
     except ProcessLookupError:
         return False
-    except OSError:
+    except (OSError, OverflowError):
         return True
     return True
+
+
+def _machine() -> str:
+    return socket.gethostname().encode("ascii", "replace").decode()[:200]
 
 
 def _let_go(fd: int) -> None:

@@ -128,6 +128,8 @@ class Inbox:
 
 def waiting(folder: Path) -> list[Request]:
     """All requests to the run in `folder`, whether taken or not; of a very long file the newest."""
+    if not (folder / FILE).is_file():
+        return []  # a pipe by that name would be waited for for ever
     try:
         with (folder / FILE).open("rb") as handle:
             size = os.fstat(handle.fileno()).st_size

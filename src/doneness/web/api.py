@@ -22,6 +22,7 @@ from doneness.web.hub import MOST as MOST_STREAMS
 from doneness.web.hub import Stream
 from doneness.web.keeper import RUNS
 from doneness.web.pages_figure import evaluations
+from doneness.web.pages_runs import grouping_fields
 from doneness.web.respond import as_json, language_of, object_of, text_in
 from doneness.web.series import LEAST, MOST, series
 
@@ -33,7 +34,8 @@ JUDGED = "judged"  # the evaluations that the verdict rests on, as the figure of
 
 async def runs(request: Request) -> Response:
     """Every run."""
-    return as_json(await _context(request).keeper.listed(language_of(request)))
+    told = await _context(request).keeper.listed(language_of(request))
+    return as_json({**told, "groups": grouping_fields(told["runs"])})
 
 
 async def events(request: Request) -> Any:

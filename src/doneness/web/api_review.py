@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from doneness.core import speaking
-from doneness.review import TAGS, VERDICTS
+from doneness.core import DonenessError, speaking, tr
+from doneness.review import FILE, TAGS, VERDICTS
+from doneness.runs.probes import FOLDER
 from doneness.web.api import found
 from doneness.web.context import Context
 from doneness.web.guard import Refusal
 from doneness.web.respond import as_json, language_of, object_of, text_in
+from doneness.web.scan import leads_out
 from doneness.web.site import Vote
 
+_USED = (FOLDER, *(FILE + end for end in ("", "-wal", "-shm", "-journal")))  # of a run folder
 _MEDIA = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson; charset=utf-8"}
 
 
@@ -83,15 +87,25 @@ async def _said(request: Request, call: Callable[[Any, Any, str], Mapping[str, A
 
 
 async def _told(request: Request, call: Callable[[Any, Any, str], Any]) -> Any:
-    """Call a workflow in a thread: it waits for disks and for other reviewers."""
+    """Call a workflow in a thread: it waits for disks and for other reviewers, and nothing else waits with it."""
     context: Context = request.app.state.context
     folder, lang = context.folder(await found(request)), language_of(request)
 
     def spoken() -> Any:
         with speaking(lang):
+            _refuse_links(context.settings.root, folder)
             return call(context.site, folder, lang)
 
-    return await asyncio.to_thread(spoken)
+    return await asyncio.get_running_loop().run_in_executor(context.voting, spoken)
+
+
+def _refuse_links(root: Path, folder: Path) -> None:
+    """What votes are read from and written to may have been linked elsewhere since the folder was looked through."""
+    for name in _USED:
+        real = (folder / name).resolve()
+        out = leads_out(root, real) if real.is_relative_to(root) else str((folder / name).relative_to(root))
+        if out:
+            raise DonenessError(tr("web.leads_out", path=out))
 
 
 def _tags(told: Any) -> dict[int, list[str]]:

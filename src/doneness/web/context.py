@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from doneness.web.site import Settings, Site
 
 _VIEWS = 64
 _AHEAD = 4  # pages made before they are asked for
+_VOTING = 16  # requests about votes at a time: each may wait for a lock that somebody else holds
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,18 @@ def _seen(told: Mapping[str, Any], version: str) -> Seen:
 
 
 class Context:
-    """The server's parts."""
+    """The server's parts.
+
+    Attributes:
+        voting: threads for what reads and writes votes, so that pages never wait for a locked file.
+    """
 
     def __init__(
         self, settings: Settings, site: Site, guard: Guard, pool: Pool, hub: Hub, keeper: Keeper, live: Live
     ) -> None:
         self.settings, self.site, self.guard = settings, site, guard
         self.pool, self.hub, self.keeper, self.live = pool, hub, keeper, live
+        self.voting = ThreadPoolExecutor(_VOTING, "votes")
         self._views: OrderedDict[tuple[str, str], Seen] = OrderedDict()
         self._asked: dict[tuple[str, str, str], asyncio.Task[Seen]] = {}
         self._ahead: asyncio.Task[None] | None = None

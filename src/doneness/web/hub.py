@@ -42,7 +42,8 @@ class Listener:
 
 
 class _Channel:
-    def __init__(self) -> None:
+    def __init__(self, born: int) -> None:
+        self.born = born  # the number before its first event: what came earlier is not known here
         self.listeners: set[Listener] = set()
         self.kept: deque[tuple[int, bytes]] = deque(maxlen=_KEPT)
         self.left = 0.0  # monotonic time at which the last one left
@@ -78,6 +79,8 @@ class Hub:
             return False
         if not found.listeners and time.monotonic() - found.left > _BACK:
             del self._channels[channel]
+            # Whoever comes back after all has missed something, and must find out.
+            self._number += 1
             return False
         return True
 
@@ -94,7 +97,7 @@ class Hub:
 
     def subscribe(self, channel: str, last: str = "") -> Listener:
         """Listen; what came after the event `last` is told first, or "reset" where that is not known any more."""
-        found = self._channels.setdefault(channel, _Channel())
+        found = self._channels.setdefault(channel, _Channel(self._number))
         listener = Listener()
         if last:
             for event in self._missed(found, last):
@@ -108,6 +111,11 @@ class Hub:
         if found is not None:
             found.listeners.discard(listener)
             found.left = time.monotonic()
+
+    @property
+    def now(self) -> bytes:
+        """An id of this moment, for who has been told of nothing yet."""
+        return b"%s-%d" % (self._boot.encode(), self._number)
 
     def close(self) -> None:
         """End all streams."""
@@ -123,8 +131,8 @@ class Hub:
     def _missed(self, channel: _Channel, last: str) -> list[bytes]:
         boot, _, number = last.partition("-")
         at = int(number) if number.isdecimal() and len(number) < 16 else -1
-        oldest = channel.kept[0][0] if channel.kept else self._number + 1
-        if boot != self._boot or at < 0 or at > self._number or (len(channel.kept) == _KEPT and at < oldest - 1):
+        known = channel.kept[0][0] - 1 if len(channel.kept) == _KEPT else channel.born
+        if boot != self._boot or not known <= at <= self._number:
             return [b"event: reset\ndata: {}\n\n"]
         missed = [told for n, told in channel.kept if n > at]
         return missed if len(missed) < _WAITING else [b"event: reset\ndata: {}\n\n"]
@@ -135,9 +143,12 @@ class Stream:
 
     def __init__(self, hub: Hub, channel: str, last: str, headers: list[tuple[bytes, bytes]]) -> None:
         self._hub, self._channel, self._last, self._headers = hub, channel, last, headers
+        self._first = b""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Send until either side ends."""
+        # Without an id of its own a browser that loses a quiet stream could not say since when.
+        self._first = b"retry: 3000\n" + (b"" if self._last else b"id: %s\n" % self._hub.now) + b"\n"
         listener = self._hub.subscribe(self._channel, self._last)
         gone = asyncio.create_task(_gone(receive))
         sending = asyncio.create_task(self._send(listener, send))
@@ -151,7 +162,7 @@ class Stream:
 
     async def _send(self, listener: Listener, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self._headers})
-        await send({"type": "http.response.body", "body": b"retry: 3000\n\n", "more_body": True})
+        await send({"type": "http.response.body", "body": self._first, "more_body": True})
         while True:
             try:
                 async with asyncio.timeout(_BEAT):

@@ -35,6 +35,7 @@ class _Followed:
 
     entry: Entry
     offset: int = -1
+    file: int = 0  # which file is read: another one by the same name is another log
     version: str = ""
     points: Points = field(default_factory=dict)
     told: dict[str, int] = field(default_factory=dict)
@@ -95,8 +96,12 @@ class Live:
         while True:
             for run_id, each in list(self._followed.items()):
                 entry = self._keeper.entries.get(run_id)
-                if entry is None or not any(self._hub.listens(f"{run_id}:{lang}") for lang in LANGUAGES):
+                if not any(self._hub.listens(f"{run_id}:{lang}") for lang in LANGUAGES):
                     del self._followed[run_id]
+                    continue
+                if entry is None:
+                    # Its folder went away; whoever looks sees it again should it come back.
+                    self._followed[run_id] = _Followed(each.entry)
                     continue
                 each.entry = entry
                 try:
@@ -115,7 +120,9 @@ class Live:
         path = self._keeper.root / raw.home / FILE
         if each.offset < 0 and self._keeper.state(each.entry) != LIVE:
             each.offset = path.stat().st_size
-        lines = _news(path, each)
+        anew, lines = _news(path, each)
+        if anew:
+            self._begin_again(each)
         if lines:
             self._heard(each, lines)
 
@@ -140,6 +147,7 @@ class Live:
         """Rows were superseded: whoever draws them has to ask anew."""
         each.points.clear()
         each.told.clear()
+        each.entry.step = -1
         self._shelf.drop(each.entry.id)
         for lang in LANGUAGES:
             self._hub.publish(f"{each.entry.id}:{lang}", "reset", {})
@@ -187,22 +195,24 @@ class Live:
                 self._hub.publish(channel, "control", heard(record, lang))
 
 
-def _news(path: Path, each: _Followed) -> list[bytes]:
-    """The whole lines that were written since the last look."""
+def _news(path: Path, each: _Followed) -> tuple[bool, list[bytes]]:
+    """Whether the log was cut short or replaced since the last look, and the whole lines that were written since."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as handle:
-        size = os.fstat(handle.fileno()).st_size
-        if each.offset < 0 or size < each.offset:
+        found = os.fstat(handle.fileno())
+        size, anew = found.st_size, found.st_size < each.offset or each.file not in (0, found.st_ino)
+        each.file = found.st_ino
+        if each.offset < 0 or anew:
             each.offset = max(0, size - _BACK)
             handle.seek(each.offset)
             if each.offset:
                 each.offset += len(handle.readline())
         if size <= each.offset:
-            return []
+            return anew, []
         handle.seek(each.offset)
         data = handle.read(_AT_ONCE)
     end = data.rfind(b"\n") + 1
     each.offset += end
-    return data[:end].splitlines()
+    return anew, data[:end].splitlines()
 
 
 def _points(record: Mapping[str, Any], into: Points) -> None:

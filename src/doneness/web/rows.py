@@ -20,10 +20,10 @@ from doneness.runs import Run
 LARGE = 100_000  # points of a run from which on what pages show is made and kept ahead of them
 _SPARK = 60
 _WIDE = 120  # characters of a field's value
-_FIELDS = 60  # of a recipe
+_FIELDS = 400  # of a recipe, whose own have 120
 _SILENT = ("recipe", "versions", "held_out", "data", "name")
 _TOOLS = {"hf_trainer": "transformers", "hf_console": "transformers", "text": "text", "csv": "CSV", "jsonl": "JSONL"}
-ROW = 3  # of what is kept from one start of the server to the next; another form takes another number
+ROW = 4  # of what is kept from one start of the server to the next; another form takes another number
 
 
 @dataclass

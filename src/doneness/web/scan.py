@@ -116,6 +116,8 @@ class _Walk:
             if entry.is_symlink():
                 real = os.path.realpath(entry.path)
                 out = out or ("" if real == self.root or real.startswith(self.root + os.sep) else entry.path)
+                # One that is put there later is a change, whatever its name.
+                marks.append((entry.path, -1, 0))
             elif entry.is_dir(follow_symlinks=False):
                 if not closed(entry.name) and depth < _DEEPEST:
                     marks.append((entry.path, 0, 0))

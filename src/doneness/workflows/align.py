@@ -6,9 +6,11 @@ column "base" of its probe table is the model before. Questions that the pairs c
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +20,13 @@ from doneness.config import ProbesSection, Recipe, build_recipe
 from doneness.core import DonenessError, Message, language, say, tr
 from doneness.data import read_preferences
 from doneness.data.near_duplicates import near_pairs
+from doneness.review import read_book
 from doneness.runs.atomic import write_text
 from doneness.runs.probes import load_table
 from doneness.workflows.check import Judged
 from doneness.workflows.export import Export, export_run
 from doneness.workflows.pairs import FILE, make_pairs
-from doneness.workflows.train import Trained, recipe_of, train_run
+from doneness.workflows.train import Trained, finished, recipe_of, train_run
 
 if TYPE_CHECKING:
     from doneness.probe.panel import Progress
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 PROBES = "align-probes"
 LEAST = 8  # pairs
 _ADAPTER = "adapter_config.json"
+_TRAINED = "trained.json"  # by name of the new run's folder, the hash of its pairs
 _STAGES = ("sft", "distill", "pretrain", "dpo", "orpo", "kto", "grpo")
 _KEPT = {
     "run": ("seed", "threads"),
@@ -97,12 +101,16 @@ def begin(run: Path, asked: Align) -> Begun:
         raise DonenessError(tr("review.align.few", path=str(file), pairs=len(kept), least=LEAST))
     step, model = _model(run, asked.step)
     out = asked.out or run.resolve().with_name(f"{run.resolve().name}-dpo")
+    _refuse_other_pairs(run, out, file)
     numbers = {"pairs": len(kept), "path": str(model), "folder": str(out)}
     lines = [say("review.align.begins", checkpoint=say("review.checkpoint", step=step), **numbers)]
     lines += _preferred(run, step) if asked.step is None else []
-    suite, line = _suite(run, recipe, [row.prompt for row in kept.rows])
+    lines += _not_in(run, file) if asked.pairs is None else []
+    aligned = _recipe(recipe, file, model, out, asked.overrides)
+    # Also of a suite that the overrides name, questions that the pairs come from are not asked.
+    suite, line = _suite(run, replace(recipe, probes=aligned.probes), [row.prompt for row in kept.rows])
     lines.append(line)
-    aligned = _recipe(recipe, file, model, out, suite, asked.overrides)
+    aligned = replace(aligned, probes=suite)
     return Begun(aligned, step, model, len(kept), tuple(lines))
 
 
@@ -154,9 +162,28 @@ def _preferred(run: Path, step: int) -> list[Message]:
     return [say("review.align.votes_prefer", **told, step=found.leader)]
 
 
-def _recipe(
-    before: Recipe, pairs: Path, model: Path, out: Path, probes: ProbesSection, overrides: Sequence[str]
-) -> Recipe:
+def _refuse_other_pairs(run: Path, out: Path, pairs: Path) -> None:
+    """A run that is finished is not trained again: its table must not pass for one of pairs that came since."""
+    known, now = run / PROBES / _TRAINED, hashlib.sha256(pairs.read_bytes()).hexdigest()
+    try:
+        told: dict[str, str] = dict(json.loads(known.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):  # the first time, or somebody else's words
+        told = {}
+    if finished(out) and told.get(out.name, now) != now:
+        raise DonenessError(tr("review.align.other_pairs", folder=str(out), path=str(pairs)))
+    write_text(known, json.dumps(told | {out.name: now}))
+
+
+def _not_in(run: Path, pairs: Path) -> list[Message]:
+    """A line where votes were cast after the pairs were written."""
+    with read_book(run) as book:
+        votes = book.votes() if book is not None else ()
+    written = datetime.fromtimestamp(pairs.stat().st_mtime, UTC).isoformat(timespec="milliseconds")
+    newer = sum(vote.at > written and vote.reviewer.kind != "judge" for vote in votes)
+    return [say("review.align.pairs_old", path=str(pairs), votes=newer, folder=str(run))] if newer else []
+
+
+def _recipe(before: Recipe, pairs: Path, model: Path, out: Path, overrides: Sequence[str]) -> Recipe:
     """DPO's recipe: the model's and the machine's settings as they were, everything else as is usual for DPO."""
     raw: dict[str, Any] = {
         section: {key: getattr(getattr(before, section), key) for key in keys} for section, keys in _KEPT.items()
@@ -166,7 +193,7 @@ def _recipe(
     raw["method"] = asdict(before.method) | {"adapter": ""}
     raw["data"] |= {"train": str(pairs.resolve())}
     raw["report"] = asdict(before.report)
-    raw["probes"] = asdict(probes)
+    raw["probes"] = asdict(before.probes)
     return build_recipe(raw, overrides)
 
 

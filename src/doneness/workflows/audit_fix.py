@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from doneness.audit.checks.damage import CODE
 from doneness.audit.masking import masked
 from doneness.core import DataError, disk_faults, tr
 from doneness.data.stream import Streamed, source_names, stream
@@ -116,16 +117,33 @@ def review(found: Audited, out: str | Path) -> int:
 
 
 def mended(text: str) -> str:
-    """Text with controls and markup taken out, wrong decoding undone where that gives text, secrets masked."""
+    """Text with controls and markup taken out, wrong decoding undone where that gives text, secrets masked.
+
+    What is quoted as code keeps its markup.
+    """
     whole, text = text, _CONTROL.sub("", text)
     if not text.isascii():
         text = _MOJIBAKE.sub(_redecoded, text)
-    if "<" in text:
-        text = _TAG.sub("", _BREAK.sub("\n", text))
-    for entity, char in _ENTITIES.items() if "&" in text else ():
-        text = text.replace(entity, char)
+    if "<" in text or "&" in text:
+        text = _outside_code(text)
     # A paragraph that was closed at the end leaves no empty line behind.
     return masked(text if whole[-1:].isspace() else text.rstrip("\n"))
+
+
+def _outside_code(text: str) -> str:
+    """Markup and entities taken out; quoted code stays as it is, as for the check that finds them."""
+    made, at = [], 0
+    for code in CODE.finditer(text):
+        made += [_plain(text[at : code.start()]), code[0]]
+        at = code.end()
+    return "".join((*made, _plain(text[at:])))
+
+
+def _plain(text: str) -> str:
+    text = _TAG.sub("", _BREAK.sub("\n", text))
+    for entity, char in _ENTITIES.items() if "&" in text else ():
+        text = text.replace(entity, char)
+    return text
 
 
 def _redecoded(match: re.Match[str]) -> str:

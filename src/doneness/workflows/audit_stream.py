@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,13 @@ from doneness.data import Reading, Row
 from doneness.data.files import ending
 from doneness.data.sources import sources_of
 from doneness.data.stream import source_names, stream
+from doneness.workflows.audit_ahead import Work, batches
 
 Told = Callable[[str, int, int], None]
 
 _EVERY = 20.0  # seconds between two states on disk, and so many times as long as writing one took
 _WORTH = 100.0
-_LOOK = 256  # rows between two looks at the clock
+_LOOK = 256  # rows that are looked at together, and between two looks at the clock
 _STATE = "state.msgpack"
 _FORM = 2  # of the state; one of another form is not taken up
 
@@ -93,21 +94,21 @@ def _side(
     path, side = files.sides[name], auditor.side(name)
     side.sources = list(source_names(path, files.params.stage, files.reading))
     total = rows_of(path, files.reading)
-    at = (side.at[0], side.at[1])
     count, since, least = side.count + sum(side.missed.values()), time.monotonic(), _EVERY
-    for row in stream(path, files.params.stage, files.reading, at):
-        auditor.see(name, row)
-        count += 1
-        if count % _LOOK and not asked.is_set():
-            continue
-        told(name, count, total)
-        if asked.is_set() or time.monotonic() - since > least:
-            begun = time.monotonic()
-            _save(folder, auditor, done)
-            since = time.monotonic()
-            least = max(_EVERY, _WORTH * (since - begun))
-        if asked.is_set():
-            raise KeyboardInterrupt
+    at, params = (side.at[0], side.at[1]), files.params
+    work = Work(name, path, params.stage, files.reading, at, _LOOK, params.joined)
+    with closing(batches(auditor.maker, work, max(1, total - count) if total else 0)) as found:
+        for batch in found:
+            auditor.take(name, batch)
+            count += len(batch.rows)
+            told(name, count, total)
+            if asked.is_set() or time.monotonic() - since > least:
+                begun = time.monotonic()
+                _save(folder, auditor, done)
+                since = time.monotonic()
+                least = max(_EVERY, _WORTH * (since - begun))
+            if asked.is_set():
+                raise KeyboardInterrupt
     if not side.count:
         raise DataError(_nothing(side, path))
     told(name, count, count)
@@ -121,6 +122,8 @@ def _nothing(side: Any, path: str) -> str:
         return tr("workflows.audit.wrapped", path=path, keys=side.shapes[0][1])
     if side.blank == sum(side.missed.values()):
         return tr("workflows.audit.all_blank", path=path, rows=rows, reason=reason)
+    if not any(shape[1] for shape in side.shapes):  # not one object: no other names of columns would help
+        return tr("workflows.audit.none_json", path=path, rows=sum(side.missed.values()), reason=reason)
     return tr("workflows.audit.none_readable", path=path, rows=sum(side.missed.values()), reason=reason)
 
 

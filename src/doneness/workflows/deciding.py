@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from doneness.core import Diagnosis, Message, say
 from doneness.diagnose import Params, diagnose
-from doneness.probe.choice import barred, candidates, explain
+from doneness.probe.choice import explain, ruled_out
 from doneness.runs import Run
 from doneness.runs.probes import Choice, ProbeTable
 
@@ -23,7 +23,7 @@ def decide(run: Run, params: Params | None, table: ProbeTable | None) -> tuple[D
     """
     found = diagnose(run, params)
     tied = found.sweet_spot.steps if found.sweet_spot else ()
-    vetoed = barred(table, candidates(table, tied))
+    vetoed = ruled_out(table, tied)
     if vetoed:
         found = diagnose(run, params, barred=vetoed)
     choice = explain(found, run, table, vetoed)

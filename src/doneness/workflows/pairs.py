@@ -94,7 +94,7 @@ def kept_apart(questions: Sequence[Question], share: float, seed: int) -> frozen
 def _evaluated(recipe: Recipe | None) -> tuple[list[str], tuple[Message, ...]]:
     """The questions that the run's evaluation rows ask; a line where they cannot be read."""
     if recipe is None:
-        return [], ()
+        return [], (say("review.pairs.no_recipe"),)
     from doneness.workflows.rows import read_recipe_rows
     from doneness.workflows.stage_rows import read_stage_rows
 

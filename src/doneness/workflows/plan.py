@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from doneness.config import Recipe
-from doneness.core import Finding, Message
+from doneness.core import Finding, Message, RecipeError, say, tr
 from doneness.plan import (
     Budget,
     Duration,
@@ -107,6 +107,7 @@ def _planned(  # one line a part of the plan
     from doneness.train import evaluation_steps
     from doneness.train.spacing import checkpoint_steps
 
+    lines = (*lines, *_shared(recipe, ask.place.spread.devices))
     looks = evaluation_steps(found.steps, recipe.evaluation.every, recipe.early_looks) if held_out[0] else ()
     setup = setup_of(recipe, model.shape, lengths, ask.place) if model else None
     memory = estimate_memory(model.shape, setup) if model and setup else None
@@ -143,6 +144,23 @@ def _planned(  # one line a part of the plan
         place=ask.place,
         rate_of="measured" if ask.measure else "reckoned",
     )
+
+
+def _shared(recipe: Recipe, cards: int) -> tuple[Message, ...]:
+    """What the cards' shares of a step make of the rows of a forward pass, where these do not come out even.
+
+    Raises:
+        RecipeError: the rows of a step do not part among the cards; training would refuse it, too.
+    """
+    batch, micro = recipe.optimizer.batch_size, recipe.optimizer.micro_batch
+    if batch % cards:
+        wanted = math.ceil(batch / cards) * cards
+        raise RecipeError([tr("workflows.together.batch", batch=batch, processes=cards, next=wanted)])
+    share = batch // cards
+    fits = math.gcd(share, micro)
+    if fits == micro:
+        return ()
+    return (say("plan.shared_micro", cards=cards, batch=batch, share=share, asked=micro, micro=fits),)
 
 
 def simulated(recipe: Recipe, model: Model, setup: Setup) -> Memory:

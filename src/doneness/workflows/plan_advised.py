@@ -12,10 +12,16 @@ from doneness.plan.hub import hub_name
 from doneness.workflows.plan import Planned
 from doneness.workflows.plan_more import More
 
+# Advice that no single value follows: what it costs is for people to weigh.
+_LEFT = ("PL02", "PL03", "PL04", "PL08")
+
 
 def advised(planned: Planned) -> Recipe:
     """The planned recipe with the advised settings where they were warned of, and the hub's name of the model."""
     recipe = _named(planned)
+    if planned.setup is not None:
+        # Of a step that several cards share each may hold fewer rows than were asked for.
+        recipe = replace(recipe, optimizer=replace(recipe.optimizer, micro_batch=planned.setup.micro_batch))
     for finding in planned.advice:
         if finding.status is not Status.PASS and finding.advice is not None:
             recipe = _mended(recipe, finding, finding.advice.args)
@@ -70,9 +76,12 @@ def to_fill_in(planned: Planned, more: More, flags: bool) -> tuple[Message, ...]
         elif name != asked:
             lines.append(say("plan.written.model", asked=asked, name=name))
     if flags:
-        lines.append(say("plan.written.data", data=", ".join(map(str, recipe.data.train)), folder=recipe.run.folder))
+        lines.append(say("plan.written.data", data=recipe.data.train, folder=recipe.run.folder))
         held = recipe.data.hold_out_rows
         lines.append(say("plan.written.held", held=held) if held else say("plan.written.no_eval"))
+    left = [f.code for f in planned.advice if f.code in _LEFT and f.status is not Status.PASS]
+    if left:
+        lines.append(say("plan.written.left", codes=", ".join(left)))
     if more.fit is False and planned.memory is not None:
         lines.append(say("plan.written.unfit", card=planned.place.card, high=planned.memory.high / 1e9))
     return tuple(lines)

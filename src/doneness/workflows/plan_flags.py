@@ -116,6 +116,10 @@ def recipe_of(flags: Flags, ask: Ask) -> tuple[Recipe, Model]:
         raise DataError(tr("plan.bad_eval", held=flags.held, rows=flags.rows))
     if flags.micro and flags.batch % flags.micro:
         raise DataError(tr("plan.bad_micro", micro=flags.micro, batch=flags.batch))
+    cards = ask.place.spread.devices
+    if flags.batch % cards:
+        wanted = math.ceil(flags.batch / cards) * cards
+        raise DataError(tr("plan.bad_cards", batch=flags.batch, cards=cards, next=wanted))
     first = build_recipe({}, [*_words(flags, max(1, flags.micro)), *flags.overrides])
     model = model_of(first)
     if model is None:
@@ -152,7 +156,7 @@ def _micro(recipe: Recipe, model: Model, flags: Flags, ask: Ask) -> int:
     setup = setup_of(recipe, model.shape, Lengths(flags.seq, flags.seq, flags.seq), ask.place)
     best = 1
     for rows in range(1, _MICRO + 1):
-        if flags.batch % rows or rows * ask.place.spread.devices > flags.batch:
+        if flags.batch % (rows * ask.place.spread.devices):
             continue
         if fits(estimate_memory(model.shape, replace(setup, micro_batch=rows, packed=rows > 1)), card):
             best = rows

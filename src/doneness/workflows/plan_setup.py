@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -117,7 +118,7 @@ def setup_of(recipe: Recipe, shape: ModelShape, rows: Lengths, place: Place = Pl
         dtype = "bfloat16" if place.card else pick_dtype(dtype, device)
     optimizer = recipe.optimizer
     # The rows of a step are shared by all cards.
-    micro = max(min(optimizer.micro_batch, optimizer.batch_size // place.spread.devices), 1)
+    micro = math.gcd(optimizer.micro_batch, max(optimizer.batch_size // place.spread.devices, 1))
     packed = recipe.data.packing and recipe.run.stage in ("sft", "pretrain") and micro > 1
     return Setup(
         method=method_of(recipe),

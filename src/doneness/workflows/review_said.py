@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
@@ -21,11 +22,23 @@ def headline(found: Status) -> Message:
         return say(key, **numbers, units=found.units, **({} if settled.best else {"most": most}))
     if not found.pairs:
         return say("review.all_same")
+    over = found.units >= found.pairs
     if not found.votes or (len(settled.open) == len(found.steps) - 1 and found.units < 10):
-        return say("review.open_all", needed=settled.votes_needed)
-    rivals = [checkpoint(found.steps[k]) for k in settled.open]
-    listed = reduce(lambda left, right: say("review.list_join", left=left, right=right), rivals)
-    return say("review.open", **numbers, rivals=listed, most=most, needed=settled.votes_needed)
+        return (
+            say("review.few_over", units=found.units) if over else say("review.open_all", needed=settled.votes_needed)
+        )
+    rivals = _listed(found, settled.open)
+    if over:
+        return say("review.open_over", **numbers, rivals=rivals, most=most)
+    if settled.circle:
+        circle = _listed(found, settled.circle)
+        return say("review.circle", **numbers, rivals=circle, most=most)
+    return say("review.open", **numbers, rivals=rivals, most=most, needed=settled.votes_needed)
+
+
+def _listed(found: Status, places: Sequence[int]) -> Message:
+    rivals = [checkpoint(found.steps[k]) for k in places]
+    return reduce(lambda left, right: say("review.list_join", left=left, right=right), rivals)
 
 
 def checkpoint(step: int) -> Message:

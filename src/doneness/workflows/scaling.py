@@ -23,7 +23,7 @@ class Pair:
         few, many: the runs; `processes` of each.
         speed: tokens a second of the second over the first; None where either has no times.
         efficiency: speed by the ratio of processes.
-        findings: whether speed, steps, tokens and data match.
+        findings: whether speed, steps, tokens, data and model match.
     """
 
     few: Run
@@ -55,6 +55,7 @@ def scaling(few: str, many: str) -> Pair:
         _steps(first, second, ratio),
         _tokens(first, second),
         _data(first, second),
+        *_model(first, second),
     )
     return Pair(first, second, sizes, speed, efficiency, findings)
 
@@ -122,6 +123,19 @@ def _data(few: Run, many: Run) -> Finding:
     if a == b:
         return Finding("SC04", Status.PASS, say("plan.pair.same_data"))
     return Finding("SC04", Status.WARN, say("plan.pair.other_data"), advice=say("plan.pair.advice_other_data"))
+
+
+def _model(few: Run, many: Run) -> tuple[Finding, ...]:
+    """Whether as many parameters are there and move; nothing where a run does not tell."""
+    known = ("total_parameters", "trainable_parameters")
+    a, b = ([run.meta.get(name) or 0 for name in known] for run in (few, many))
+    if not all((*a, *b)):
+        return ()
+    numbers = {"few": a[0], "many": b[0], "few_moving": a[1], "many_moving": b[1]}
+    if all(abs(y / x - 1) <= _SAME for x, y in zip(a, b, strict=True)):
+        return (Finding("SC05", Status.PASS, say("plan.pair.same_model", **numbers)),)
+    advice = say("plan.pair.advice_other_model")
+    return (Finding("SC05", Status.WARN, say("plan.pair.other_model", **numbers), advice=advice),)
 
 
 def _planned(run: Run) -> int:

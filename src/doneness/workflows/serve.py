@@ -76,7 +76,7 @@ class Workflows:
 
     def next_pair(self, folder: Path, reviewer: str, lang: str) -> Mapping[str, Any]:
         """Two answers to choose between, or that there are none left."""
-        return _shown(folder, next_pair(folder, reviewer), lang)
+        return _shown(folder, next_pair(folder, reviewer), lang, reviewer)
 
     def record_vote(self, folder: Path, vote: Vote, lang: str) -> Mapping[str, Any]:
         """Enter a vote, and give the next pair."""
@@ -116,15 +116,18 @@ class Workflows:
             return out.read_text(encoding="utf-8")
 
 
-def _shown(folder: Path, shown: Shown | None, lang: str) -> dict[str, Any]:
+def _shown(folder: Path, shown: Shown | None, lang: str, reviewer: str = "") -> dict[str, Any]:
     with speaking(lang):
         # Where there is nothing more to show, what is said of the votes is the last word.
-        told = _settled(_standings.of(folder, anew=shown is None))
+        standing = _standings.of(folder, anew=shown is None)
+        told = _settled(standing)
         if shown is not None and not told["settled"]:
             # Shares that move with one's own vote would say whose answer it was.
             told["headline"] = ""
         if shown is None:
-            return {"over": True, "text": tr("web.review_over"), **told}
+            name = " ".join(reviewer.split())
+            voted = next((bias.votes for bias in standing.biases if bias.reviewer == name), 0)
+            return {"over": True, "voted": voted, **told}
         return {
             "token": shown.token,
             "prompt": shown.prompt,
@@ -161,7 +164,7 @@ def _settled(found: Status) -> dict[str, Any]:
     return {
         "settled": found.settled.done,
         "headline": headline(found).text(),
-        "needed": None if found.settled.done else found.settled.votes_needed,
+        "needed": None if found.settled.done or found.units >= found.pairs else found.settled.votes_needed,
         "units": found.units,
         "pairs": found.pairs,
         "votes": found.votes,

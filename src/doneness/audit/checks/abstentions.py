@@ -123,14 +123,11 @@ def abstains(row: Row) -> bool:
     if row.kind is not None:
         return row.kind.lower() in KINDS
     head = f" {row.answer[:300].lower()}"
-    for key in _QUICK:
-        if key in head:
-            if _ENGLISH_KEYS.search(head) is not None and _ENGLISH.search(head) is not None:
-                return True
-            break
+    if any(map(head.__contains__, _QUICK)) and _ENGLISH_KEYS.search(head) and _ENGLISH.search(head):
+        return True
     if head.isascii():
         return False
-    return any(key in head for key in _CHINESE_KEYS) and _CHINESE.search(head) is not None
+    return any(map(head.__contains__, _CHINESE_KEYS)) and _CHINESE.search(head) is not None
 
 
 CHECK = DataCheck("AU10", abstentions, tally=Abstentions, stages=ANSWERED)

@@ -79,7 +79,7 @@ class Certainty(Tally):
         """Judge one answer."""
         self.n += 1
         answer = entry.answer
-        if entry.vocabulary.isdisjoint(_WORDS) and (answer.isascii() or not any(key in answer for key in _CJK_KEYS)):
+        if entry.vocabulary.isdisjoint(_WORDS) and (answer.isascii() or not any(map(answer.__contains__, _CJK_KEYS))):
             return
         claim = _CLAIM.search(answer)
         if claim is None:

@@ -11,7 +11,7 @@ from doneness.audit.entry import Entry
 from doneness.audit.findings import EXAMPLES, finding, grade, too_few
 from doneness.audit.illustrate import excerpt
 from doneness.audit.subject import Subject
-from doneness.audit.tally import Flags, Tally, note
+from doneness.audit.tally import FEW, Flags, Tally
 from doneness.core import Finding
 
 _WARN, _FAIL = 0.005, 0.1
@@ -97,10 +97,9 @@ class CutAnswers(Tally):
         how = ending(entry.answer)
         if how == "short":
             return
-        example = {"train_row": entry.at, "ends": excerpt(entry.answer[-100:])}
         if how == "bare":
             self.bare.add(entry)
-            note(self.bare_examples, example)
+            _note(self.bare_examples, entry)
             return
         self.longer += 1
         if how == "ended":
@@ -108,10 +107,10 @@ class CutAnswers(Tally):
             return
         if how == "open":
             self.flags.add(entry)
-            note(self.examples, example)
+            _note(self.examples, entry)
         else:
             self.unended.add(entry)
-            note(self.unended_examples, example)
+            _note(self.unended_examples, entry)
         if len(self.lengths) < 10_000 or len(entry.answer) in self.lengths:
             self.lengths[len(entry.answer)] += 1
 
@@ -156,6 +155,11 @@ def cut_answers(subject: Subject) -> Finding:
         same_length={"chars": length, "answers": capped} if capped else None,
         without_punctuation=len(seen.unended) + (len(seen.bare) if strict else 0),
     )
+
+
+def _note(examples: list[Any], entry: Entry) -> None:
+    if len(examples) < FEW:
+        examples.append({"train_row": entry.at, "ends": excerpt(entry.answer[-100:])})
 
 
 def ending(answer: str) -> str:

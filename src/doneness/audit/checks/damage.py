@@ -34,7 +34,8 @@ PATTERNS = {
         re.IGNORECASE,
     ),
 }
-_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
+# Quoted code: what looks like markup there is what the text is about.
+CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 
 
 # Damage among ASCII characters is controls alone.
@@ -100,15 +101,17 @@ def hits(entry: Entry) -> dict[str, str]:
     """Kind of damage → the text around its first place in the row."""
     found: dict[str, str] = {}
     for text in entry.texts:
-        plain = text.isascii()
+        plain, printable = text.isascii(), text.isprintable()
         for kind, pattern in PATTERNS.items():
             if kind in found or (plain and kind in ("replacement", "mojibake")):
                 continue
             if kind == "html" and "<" not in text and "&" not in text and "amp;" not in text:
                 continue
+            if kind == "control" and printable:
+                continue
             if kind == "control" and plain:
                 pattern = _ASCII_CONTROL
-            hit = pattern.search(_CODE.sub(" ", text) if kind == "html" else text)
+            hit = pattern.search(CODE.sub(" ", text) if kind == "html" else text)
             if hit:
                 found[kind] = excerpt(hit.string[max(0, hit.start() - 40) : hit.end() + 40])
     return found

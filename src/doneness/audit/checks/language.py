@@ -9,7 +9,6 @@ from doneness.audit.check import DataCheck
 from doneness.audit.entry import Entry
 from doneness.audit.findings import EXAMPLES, finding, grade
 from doneness.audit.illustrate import Ask
-from doneness.audit.languages import language_of
 from doneness.audit.subject import Subject
 from doneness.audit.tally import Flags, Tally, top
 from doneness.core import Finding, Status
@@ -17,7 +16,6 @@ from doneness.core import Finding, Status
 _WARN, _FAIL = 0.01, 0.2
 _MEANT = 0.1  # a language of a tenth of the rows is there on purpose
 _MOST = 12
-_LOOKED_AT, _LOOKED_AT_WORDS = 400, 60
 
 
 class Languages(Tally):
@@ -32,7 +30,7 @@ class Languages(Tally):
     def see(self, entry: Entry) -> None:
         """Tell the language of one row."""
         self.n += 1
-        said = language_of(entry.answer[:_LOOKED_AT], entry.words[:_LOOKED_AT_WORDS])
+        said, asked = entry.spoken
         if not said:
             return
         self.counts[said] += 1
@@ -40,7 +38,6 @@ class Languages(Tally):
         rare = self.counts[said] < self.n / 2 or self.n < 50
         if rare and (said in self.by or len(self.by) < _MOST):
             self.by.setdefault(said, Flags()).add(entry)
-        asked = language_of(entry.context[:_LOOKED_AT], entry.asked[:_LOOKED_AT_WORDS]) if entry.context else ""
         if asked and asked != said:
             self.crossed.add(entry)
 

@@ -69,7 +69,7 @@ class Leftovers(Tally):
         """Judge one answer."""
         self.n += 1
         low = entry.low
-        if not any(word in low for word in _WORDS) and (low.isascii() or not any(key in low for key in _CJK_KEYS)):
+        if not any(map(low.__contains__, _WORDS)) and (low.isascii() or not any(map(low.__contains__, _CJK_KEYS))):
             return
         hit, kind = _IDENTITY.search(entry.answer), "identity"
         if hit is None:

@@ -19,7 +19,7 @@ from doneness.data import normalise
 from doneness.data.sketch import Sketcher
 from doneness.data.text import tokens
 
-_EIGHT = b"\1" * 8
+_FOUR, _EIGHT = b"\1" * 4, b"\1" * 8
 _RUN = 8  # words; characters of CJK text count as words, twice as many of them make a run
 _RUN_CJK = 13
 _ENOUGH = 0.5  # of a probe's runs in one row
@@ -56,12 +56,14 @@ class Overlap(Tally):
         self.n += 1
         if not self.runs.size:
             return
-        normal = f"{entry.question} {entry.normal_answer}"
-        parts = [*entry.asked, *entry.words] if normal.isascii() else tokens(normal)
-        # Where no eight words in a row are words of the probes, no run of theirs can stand.
-        if _EIGHT not in bytes(map(self.vocabulary.__contains__, parts)):
+        plain = entry.question.isascii() and entry.normal_answer.isascii()
+        parts = [*entry.asked, *entry.words] if plain else [*tokens(entry.question), *entry.tokens]
+        # Where no eight words in a row are words of the probes, no run of theirs can stand; nor where no four of every
+        # second word are, which is soon seen.
+        known = self.vocabulary.__contains__
+        if _FOUR not in bytes(map(known, parts[1::2])) or _EIGHT not in bytes(map(known, parts)):
             return
-        found = self._coded(parts, normal.isascii())
+        found = self._coded(parts, plain)
         if not found.size:
             return
         first = np.searchsorted(self.runs, found)

@@ -10,7 +10,7 @@ from doneness.audit.check import DataCheck
 from doneness.audit.entry import Entry
 from doneness.audit.findings import finding
 from doneness.audit.illustrate import excerpt
-from doneness.audit.masking import SECRETS, private
+from doneness.audit.masking import SECRETS
 from doneness.audit.subject import Subject
 from doneness.audit.tally import Tally, note
 from doneness.core import Finding, Status, say
@@ -28,10 +28,10 @@ class Secrets(Tally):
     def see(self, entry: Entry) -> None:
         """Judge one row."""
         self.n += 1
-        text = entry.whole
-        places = list(private(text))
+        places = entry.private
         if not places:
             return
+        text = entry.whole
         kinds = {kind for kind, _, _ in places}
         self.kinds.update(kinds)
         self.keys += not kinds.isdisjoint(SECRETS)

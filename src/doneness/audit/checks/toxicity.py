@@ -118,9 +118,9 @@ def rude(entry: Entry) -> str:
         at = entry.low.find(word)
         return entry.answer[max(0, at - 40) : at + 40]
     hit = None
-    if any(key in entry.low for key in _KEYS):
+    if any(map(entry.low.__contains__, _KEYS)):
         hit = _PHRASE.search(entry.answer)
-    if hit is None and not entry.answer.isascii() and any(key in entry.answer for key in _CJK_KEYS):
+    if hit is None and not entry.answer.isascii() and any(map(entry.answer.__contains__, _CJK_KEYS)):
         hit = _CJK.search(entry.answer)
     return entry.answer[max(0, hit.start() - 40) : hit.end() + 40] if hit else ""
 

@@ -12,7 +12,6 @@ from doneness.audit.illustrate import excerpt
 from doneness.audit.subject import Subject
 from doneness.audit.tally import Tally, note
 from doneness.core import Finding
-from doneness.data.text import tokens
 
 _WARN, _FAIL = 0.002, 0.05
 _TIMES, _SHARE = 5, 0.3
@@ -116,7 +115,7 @@ def void(entry: Entry) -> str:
         if len(words) < 4 * _TIMES or len(entry.vocabulary) > 0.5 * len(words):
             return ""
         return "loop" if _loops(words, 4) else ""
-    parts = tokens(normal)
+    parts = entry.tokens
     if len(set(parts)) > 0.35 * len(parts):
         return ""
     return "loop" if _loops(parts, 6) else ""

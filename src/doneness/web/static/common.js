@@ -55,7 +55,11 @@ export const post = (address, value) => ask(address, {
   body: JSON.stringify(value),
 });
 
-/** Follows a stream of events; the mark in the bar says whether it holds. The browser takes it up again by itself. */
+/**
+ * Follows a stream of events; the mark in the bar says whether it holds. The browser takes it up again by itself.
+ * A tab that nobody sees lets go of its stream: a browser has six connections for all of a server's tabs, and the next
+ * tab would never load.
+ */
 export function follow(address, handlers) {
   const mark = byId("live");
   const show = (held) => {
@@ -65,13 +69,19 @@ export function follow(address, handlers) {
   };
   let source = null;
   let wait = 1000;
+  let anew = false; // a stream that is opened anew, not taken up again, cannot say what was missed
+  let rest = 0;
+  const away = () => document.visibilityState === "hidden";
+  const close = () => { source?.close(); source = null; anew = true; };
   const open = () => {
+    if (source || away()) { anew ||= !source; return; }
     source = new EventSource(address);
-    source.onopen = () => { wait = 1000; show(true); };
+    source.onopen = () => { wait = 1000; show(true); if (anew) { anew = false; handlers.reset?.({}); } };
     source.onerror = () => {
       show(false);
       // A closed stream (the server is gone, or refused) is not taken up again by the browser; with a growing pause it is.
       if (source.readyState === EventSource.CLOSED) {
+        close();
         setTimeout(open, wait * (0.75 + Math.random() / 2));
         wait = Math.min(2 * wait, 30000);
       }
@@ -81,7 +91,11 @@ export function follow(address, handlers) {
     }
   };
   open();
-  addEventListener("pagehide", () => source.close());
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(rest);
+    if (away()) rest = setTimeout(close, 1000); else open();
+  });
+  addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => { if (event.persisted) open(); });
 }
 

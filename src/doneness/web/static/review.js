@@ -15,7 +15,7 @@ function begin() {
   const wrong = (text) => { fault.textContent = text; fault.hidden = !text; };
 
   function progress(found) {
-    if (found.voted !== undefined) byId("count").textContent = say("count", { voted: count(found.voted) });
+    byId("count").textContent = say("count", { voted: count(found.voted) });
     const told = Number.isFinite(found.units) && Number.isFinite(found.pairs) && found.pairs > 0;
     if (told) {
       byId("count").textContent += ` · ${say("spread", { units: count(found.units), pairs: count(found.pairs) })}`;
@@ -53,7 +53,7 @@ function begin() {
     for (const part of holder.querySelectorAll(".pair-only")) part.hidden = true;
     progress(found);
     const said = byId("enough");
-    said.textContent = found.text || say("over", { headline: found.headline || "" });
+    said.textContent = say("over", { headline: found.headline || "" });
     said.hidden = false;
   }
 
@@ -101,12 +101,13 @@ function begin() {
   addEventListener("keydown", (event) => {
     if (event.key === "Escape" && typing(event) && asked.contains(event.target)) { event.target.blur(); return; }
     if (!keys.checked || asked.hidden || typing(event) || !plainKey(event) || event.repeat) return;
-    const key = event.key, small = key.toLowerCase();
-    if (key in VOTES) vote(VOTES[key]);
-    else if (key === "u") undo();
-    else if (key === "r" && token) { byId("better").open = true; byId("rewrite").focus(); }
+    // Caps Lock changes the letter, not what is meant; Shift does.
+    const key = event.key, small = key.toLowerCase(), shift = event.shiftKey;
+    if (small in VOTES && !shift) vote(VOTES[small]);
+    else if (small === "u" && !shift) undo();
+    else if (small === "r" && !shift && token) { byId("better").open = true; byId("rewrite").focus(); }
     else if (LETTERS.includes(small) && key.length === 1 && token) {
-      const side = key === small ? "1" : "2";
+      const side = shift ? "2" : "1";
       const box = boxes.filter((each) => each.dataset.side === side)[LETTERS.indexOf(small)];
       box.checked = !box.checked;
       tell(`${box.closest("section").querySelector("h3").textContent}: ${box.closest("label").textContent.trim().slice(2)} ${box.checked ? "✓" : "–"}`);

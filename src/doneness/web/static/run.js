@@ -195,6 +195,19 @@ function tail(found) {
   if (lacking || (news.train?.x.length || 0) > NEWS) detail(); else figure.redraw();
 }
 
+/** The folder was moved or deleted: there is nobody left to ask. What was drawn stays; one put back tells of itself. */
+function gone() {
+  news = {};
+  now.step = 0;
+  const state = byId("pace").querySelector(".state");
+  state.textContent = say("run_gone");
+  state.className = "state s-silent";
+  byId("pace").querySelector(".left").textContent = "";
+  const bar = document.querySelector(".controls");
+  if (bar) bar.hidden = true;
+  tell(say("run_gone"));
+}
+
 const first = data("row");
 if (first) { now.name = first.name; now.step = first.step; now.total = first.total; }
 begin();
@@ -204,5 +217,6 @@ follow(`${api}/events`, {
   tail,
   verdict: judged,
   control: request,
-  reset: () => { news = {}; renew(); },
+  gone,
+  reset: () => { news = {}; now.step = 0; ask(api).then(judged, renew); },
 });

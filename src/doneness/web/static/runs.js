@@ -168,6 +168,12 @@ function soon() {
   }, 250);
 }
 
+/** Fields to group by that were not known when the page was written. */
+function offer(groups) {
+  const there = new Set([...tools.group.options].map((option) => option.value));
+  for (const name of groups || []) if (!there.has(name)) tools.group.append(new Option(name, name));
+}
+
 /** The whole list anew: after too much was missed, and until the folder has been looked through once. */
 async function refresh() {
   try {
@@ -175,6 +181,7 @@ async function refresh() {
     for (const run of found.runs) news.set(run.id, run);
     for (const id of known.keys()) if (!there.has(id)) news.set(id, null);
     soon();
+    offer(found.groups);
     byId("scanning").hidden = !found.scanning;
     if (found.scanning) setTimeout(refresh, 3000);
   } catch {
