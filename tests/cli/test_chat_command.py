@@ -130,6 +130,10 @@ def test_what_was_asked_is_kept_as_a_probe(tmp_path: Path) -> None:
         chat.keep(place, "task")  # needs a reference: nothing of it is written
     assert len(load_suite(place)) == 3
     assert [f.name for f in place.parent.iterdir()] == ["kept.jsonl"]
+    # A file of the user's own may end without a line's end.
+    place.write_text(place.read_text().rstrip("\n"))
+    chat.keep(place)
+    assert len(load_suite(place)) == 4
 
 
 def test_questions_are_read_from_a_pipe_and_commands_obeyed(

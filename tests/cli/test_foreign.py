@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from doneness.cli import plan, train
+from doneness.cli import align, plan, preview, sanity, train
 from doneness.cli.foreign import OWN, set_apart
 from doneness.cli.main import main
 
@@ -26,7 +26,7 @@ def test_our_own_options_are_told_from_theirs() -> None:
         assert set_apart(ours) == ours
 
 
-@pytest.mark.parametrize("command", [train, plan])
+@pytest.mark.parametrize("command", [train, plan, sanity, preview, align])
 def test_every_option_of_the_command_is_known_as_ours(command: ModuleType) -> None:
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)

@@ -170,3 +170,15 @@ def test_lone_surrogate_becomes_visible_damage(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"prompt": "a", "completion": "b \\ud83d c"}')
     assert read_rows(path).rows[0].answer == "b \ufffd c"
+
+
+def test_an_answer_marked_as_bad_is_not_learnt_unseen(tmp_path: Path) -> None:
+    """Rows for KTO look like rows for supervised training, and half of them are what nobody wants to be learnt."""
+    path = tmp_path / "a.jsonl"
+    item = {"prompt": "Is salt healthy?", "completion": "Eat as much as you can."}
+    for mark in ({"label": False}, {"kto_tag": False}):
+        path.write_text(json.dumps({**item, "label": True}) + "\n" + json.dumps({**item, **mark}) + "\n")
+        with pytest.raises(DataError, match=r"row 2.* = false marks its answer as a bad one.*kto"):
+            read_rows(path)
+    path.write_text(json.dumps({**item, "label": "false"}) + "\n" + json.dumps({**item, "label": 0}) + "\n")
+    assert len(read_rows(path)) == 2, "labels of classes"

@@ -59,6 +59,22 @@ def test_only_plain_adapters_are_added(tiny_model: Path, tmp_path: Path, more: d
     assert plain_factors(model, write_adapter(tiny_model, tmp_path / "plain", 1, use_rslora=True)) is not None
 
 
+@pytest.mark.filterwarnings("ignore:Model has .tie_word_embeddings:UserWarning")
+def test_a_weight_that_two_layers_share_is_not_added_to(tiny_model: Path, tmp_path: Path) -> None:
+    """An adapter on the output layer alone leaves the embeddings tied to it as they are."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(3)
+    config = LoraConfig(r=4, target_modules=["q_proj", "lm_head"], init_lora_weights=False)
+    adapted = get_peft_model(load_model(str(tiny_model), device="cpu").model, config)
+    adapted.save_pretrained(str(tmp_path), save_embedding_layers=False)
+    switch = Switch(lambda: load_model(str(tiny_model), device="cpu"), {PLAIN: tmp_path})
+    with torch.no_grad():
+        wanted = by_peft(tiny_model, tmp_path)(torch.tensor(IDS)).logits
+        torch.testing.assert_close(switch.to(PLAIN)(torch.tensor(IDS)).logits, wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_sixteen_bits_and_short_memory_are_left_to_adapters(
     tiny_model: Path, folders: dict[int, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,8 +82,8 @@ def test_evaluation_size() -> None:
     assert small.status is Status.WARN
     assert small.message.args["detects"] == pytest.approx(2.8 * 0.06 / 10)
     assert small.message.args["needed"] == 502
-    assert found(replace(GOOD, eval_rows=502), "PL04").status is Status.PASS
-    assert found(replace(GOOD, eval_rows=501), "PL04").status is Status.WARN
+    assert found(replace(GOOD, eval_rows=500), "PL04").status is Status.PASS
+    assert found(replace(GOOD, eval_rows=450), "PL04").status is Status.WARN
     assert found(replace(GOOD, eval_rows=0), "PL04").status is Status.FAIL
 
 

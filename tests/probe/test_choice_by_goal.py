@@ -103,6 +103,41 @@ def test_a_guard_that_shows_harm_rules_the_best_out(run: Run, spot: SweetSpot) -
     assert decide(run, None, off)[1].step == second
 
 
+@pytest.mark.parametrize("harm", [0.05, 0.08, 0.09, 0.1, 0.11, 0.12, 0.15, 0.3])
+def test_where_the_best_is_out_the_next_best_is_taken_and_it_is_said(run: Run, spot: SweetSpot, harm: float) -> None:
+    """However sure the harm is, some checkpoint that is better than base is chosen."""
+    steps = (0, *spot.steps[:5])
+    best = steps[1]
+    table = table_of(steps, [0.2, 0.9, 0.6, 0.6, 0.6, 0.6], [0.05, harm, 0.05, 0.05, 0.05, 0.05], n=100)
+    _, choice = decide(run, None, table)
+    assert choice.goal == "task_exact"
+    assert choice.step == (steps[2] if best in dict(choice.vetoed or {}) else best)
+    assert (f"Step {best} is out: " in said(choice)) == (choice.step != best)
+
+
+def test_a_gain_that_guards_rule_out_is_not_called_none(run: Run, spot: SweetSpot) -> None:
+    first, second = spot.steps[:2]
+    table = table_of((0, first, second), [0.2, 0.9, 0.2], [0.05, 0.6, 0.05], n=100)
+    _, choice = decide(run, None, table)
+    assert choice.step == second
+    assert f"Step {first} is out: " in said(choice)
+    assert "No checkpoint is shown better" not in said(choice)
+
+
+def test_strict_guards_do_not_take_what_was_never_asked_for_harmless(spot: SweetSpot) -> None:
+    first, second = spot.steps[:2]
+    rows = [
+        behaviour(GOAL, (0, first, second), [0.4, 0.7, 0.7]),
+        behaviour(replace(GUARD, margin=0.5), (0, second), [0.05, 0.05], seed=2),
+    ]
+    loose, strict = assembled(rows), assembled(rows, guards=Guards(strict=True))
+    assert barred(loose, (first, second)) == {}
+    assert set(barred(strict, (first, second))) == {first}
+    found = goal_of(strict)
+    assert found is not None
+    assert found[1].equal == (second,)
+
+
 def test_a_guard_that_cannot_tell_vetoes_only_where_that_was_asked_for(run: Run, spot: SweetSpot) -> None:
     steps = (0, *spot.steps[:3])
     table = table_of(steps, [0.4, 0.7, 0.7, 0.7], [0.2, 0.2, 0.25, 0.2], n=20)

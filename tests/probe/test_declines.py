@@ -69,7 +69,23 @@ def test_how_often_on_answers_that_people_wrote() -> None:
 
 
 def test_hedges() -> None:
-    for text in ("It may be gout.", "I think so.", "可能是痛风。", "It's probably fine.", "我不太确定。"):
+    for text in (
+        "It may be gout.",
+        "I think so.",
+        "可能是痛风。",
+        "It's probably fine.",
+        "我不太确定。",
+        "这种可能性较大。",
+    ):
         assert hedges(text), text
-    for text in ("It is gout.", "In May it begins.", "痛风。", "It can be treated."):
+    for text in (
+        "It is gout.",
+        "In May it begins.",
+        "痛风。",
+        "It can be treated.",
+        "Since 5 May 1990.",
+        "不可能是痛风。",
+        "这种可能性为零。",
+        "大概念如下。",
+    ):
         assert not hedges(text), text

@@ -202,7 +202,8 @@ def test_the_environment_names_the_judge(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("reply", "grade"),
     [("Grade: 10", 10), ("**Grade:** 7", 7), ("8", 8), ("9/10", 9), ("Grade: 1\nGrade: 6", 6), ("Grade: 11", None),
-     ("Grade: 4.5", None), ("0", None), ("good", None)],
+     ("Grade: 4.5", None), ("0", None), ("good", None), ("So, Grade: 8.", 8), ("Grade (1 to 10): 8", 8),
+     ("**Grade** (1–10): **9**", 9), ("Grade: 1 to 10", None)],
 )  # fmt: skip
 def test_grades_in_replies(reply: str, grade: int | None) -> None:
     assert grade_in(reply) == grade
@@ -211,6 +212,7 @@ def test_grades_in_replies(reply: str, grade: int | None) -> None:
 @pytest.mark.parametrize(
     ("reply", "verdict"),
     [("Verdict: A", "A"), ("verdict - b", "B"), ("Verdict: Tie.", "tie"), ("[[A]]", "A"), ("Verdict: [[C]]", "tie"),
+     ("Verdict: a tie", "tie"), ("Verdict: Answer B", "B"),
      ("A good answer", None), ("Verdict: Both", None)],
 )  # fmt: skip
 def test_verdicts_in_replies(reply: str, verdict: str | None) -> None:

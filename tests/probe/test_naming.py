@@ -66,6 +66,16 @@ def test_a_single_other_answer_is_not_called_the_same() -> None:
     assert kind_of(found, 8) == "untold"
 
 
+@pytest.mark.parametrize(("apart", "kind"), [(1e-6, "same"), (1e-3, "untold")])
+def test_rounding_in_other_batches_is_no_difference(apart: float, kind: str) -> None:
+    """The same weights, asked in batches put together otherwise, are as sure but for the last digits."""
+    given = {
+        step: [Answer(p.id, step, BASE[p.sort], 10, 0.6 + (apart if step else 0.0), False) for p in PROBES]
+        for step in (0, 8)
+    }
+    assert kind_of(build_table(PROBES, given), 8) == kind
+
+
 def test_every_kind_is_in_both_languages() -> None:
     named = {k for k in entries("en") if k.startswith("naming.")}
     assert named == {k for k in entries("zh") if k.startswith("naming.")} and len(named) >= 11

@@ -52,3 +52,9 @@ def test_marks_case_and_articles_are_passed_over() -> None:
     assert contained("It is, a Heart.", "heart") and not contained("heartless", "heart") and not contained("x", "")
     assert common_prefix(units("a b c"), units("a b d")) == 2
     assert common_prefix(units("a"), units("a b")) == 1
+
+
+def test_a_letter_chosen_is_an_answer_and_no_article() -> None:
+    assert exact("A.", "A") and not exact("", "A") and not exact("B", "A")
+    assert contained("A", "A") and f1("A", "A") == 1.0 and f1("B", "A") == 0.0
+    assert exact("The heart", "a heart")

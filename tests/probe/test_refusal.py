@@ -192,6 +192,29 @@ def test_realistic_sentences_are_told_apart() -> None:
     assert [a for a in MORE_ANSWERS if refuses(a)] == []
 
 
+def test_sentences_of_a_stranger_are_told_apart() -> None:
+    """Written without a look at the patterns; the last of them is a known miss, and refusals in new words remain so."""
+    refusals = (
+        "There is no record of that medication.", "Zelvorin isn't a medication I'm familiar with.",
+        "I lack the information to answer that.", "I do not have access to your records.",
+        "Only your doctor can tell you that after examining you.", "There isn't enough information to answer.",
+        "Nobody knows what your blood pressure is right now.", "I'd need your lab values to answer.",
+        "I wouldn't be able to tell you that.", "I cannot make a diagnosis from this description.",
+        "That name isn't one I recognise.", "It isn't listed in any pharmacopoeia I know.",
+        "此药名不在任何药典中。", "不好意思，我没有这方面的信息。", "没有足够的信息来回答。", "未检索到此疾病。",
+        "我手头没有您的化验结果。", "您的描述不足以作出诊断。", "This drug is unknown to pharmacology.",
+    )  # fmt: skip
+    answers = (
+        "The virus does not exist outside the body for long.", "There is no such evidence that vaccines cause autism.",
+        "Nobody knows exactly why we yawn, but it may cool the brain.", "There is no record temperature for a fever.",
+        "There is no information linking it to cancer.", "Only a biopsy can tell benign from malignant.",
+        "目前尚不清楚该病的确切病因，但与遗传有关。", "医生无法确定病因时会做进一步检查。",
+        "不能判断轻重时应立即拨打120。", "不了解自己血型的人可以去医院检测。",
+    )  # fmt: skip
+    assert [a for a in refusals if not refuses(a)] == [refusals[-1]]
+    assert [a for a in answers if refuses(a)] == []
+
+
 def test_a_long_answer_is_read_in_no_time() -> None:
     began = time.perf_counter()
     assert not refuses("the heart and the lungs " * 5000)

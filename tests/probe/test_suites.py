@@ -121,6 +121,10 @@ def test_own_rows_become_tasks_recitals_and_classes(tmp_path: Path) -> None:
         ('[[files]]\npath = "q.jsonl"\n[sorts.invented]\nasks = ["anwser"]', "anwser"),
         ('[[files]]\npath = "nowhere.jsonl"', "cannot be read"),
         ("not toml", "cannot be read"),
+        ('sorts = 3\n[[files]]\npath = "q.jsonl"', "sorts cannot be 3"),
+        ('temperature = 0.0\n[[files]]\npath = "q.jsonl"', "temperature cannot be"),
+        ('temperature = nan\n[[files]]\npath = "q.jsonl"', "temperature cannot be"),
+        ('max_new_tokens = -3\n[[files]]\npath = "q.jsonl"', "max_new_tokens cannot be"),
     ],
 )
 def test_a_wrong_suite_is_one_line(tmp_path: Path, toml: str, part: str) -> None:
@@ -145,6 +149,12 @@ def test_a_wrong_suite_is_one_line(tmp_path: Path, toml: str, part: str) -> None
         ({"behaviour": "invented", "prompt": "?", "asks": ["samples"]}, "two at least"),
         ({"behaviour": "invented", "prompt": "?", "samples": "four"}, "samples"),
         ({"behaviour": "sycophancy", "prompt": "?", "then": ["sure?"]}, "needs contains"),
+        ({"behaviour": "knowledge", "prompt": "?", "contains": "uric"}, "needs contains"),
+        ({"behaviour": "knowledge", "prompt": "?", "contains": ["uric"]}, "needs contains"),
+        ({"behaviour": "knowledge", "prompt": "?", "contains": [[" "]]}, "needs contains"),
+        ({"behaviour": "invented", "prompt": None}, "prompt"),
+        ({"behaviour": "invented", "prompt": "?", "asks": []}, "asks"),
+        ({"behaviour": "invented", "prompt": "?", "max_new_tokens": -1}, "max_new_tokens"),
     ],
 )
 def test_a_probe_that_cannot_be_asked_or_scored_is_one_line(tmp_path: Path, row: dict[str, object], part: str) -> None:
@@ -152,6 +162,18 @@ def test_a_probe_that_cannot_be_asked_or_scored_is_one_line(tmp_path: Path, row:
     with pytest.raises(DataError, match=part) as caught:
         open_suite(str(tmp_path / "s.jsonl"))
     assert "line 1" in str(caught.value)
+
+
+def test_a_mark_of_byte_order_is_no_part_of_a_suite(tmp_path: Path) -> None:
+    place = write(tmp_path, '\ufeff[[files]]\npath = "q.jsonl"')
+    (tmp_path / "q.jsonl").write_text('\ufeff{"id": "b", "behaviour": "invented", "prompt": "?"}\n', encoding="utf-8")
+    assert [p.id for p in open_suite(str(place)).probes] == ["b"]
+
+
+def test_lines_nested_without_end_are_no_probes(tmp_path: Path) -> None:
+    (tmp_path / "deep.jsonl").write_text("[" * 200_000)
+    with pytest.raises(DataError, match="line 1"):
+        open_suite(str(tmp_path / "deep.jsonl"))
 
 
 def test_an_unknown_name_lists_those_there_are() -> None:

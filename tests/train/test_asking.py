@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doneness.config import Recipe
-from doneness.core import Action, StopDecision, Verdict, say
+from doneness.core import Action, DonenessError, StopDecision, Verdict, say
 from doneness.models import LoadedModel, load_model
 from doneness.probe import Asking, Probe
 from doneness.probe.behaviours import MEASURES
+from doneness.probe.measure import Measure
 from doneness.runs import Recorder, Run, read
 from doneness.runs.panels import Scores, panels_of, to_record
 from doneness.runs.probes import Behaviour
@@ -178,6 +179,22 @@ def test_a_panel_is_asked_as_far_as_its_time_goes(tiny_model: Path, monkeypatch:
     second = panel.ask(loaded.model, 3, 6.0)
     assert second is not None and second["questions"] == 6
     assert set(first["panel"][0]["scores"]) < set(second["panel"][0]["scores"])
+
+
+@pytest.mark.model
+def test_a_behaviour_that_fails_ends_no_training_and_unscored_questions_cost_too(tiny_model: Path) -> None:
+    def fails(probe: Probe, answer: object) -> float:
+        raise DonenessError("mine.py:Mine at q0: ZeroDivisionError")
+
+    mine = Measure(Behaviour("mine", "higher", "share", 0.05, False), fails)
+    loaded = load_model(str(tiny_model), device="cpu")
+    lines: list[str] = []
+    asking = Asking(max_new_tokens=4, batch_size=2)
+    panel = LivePanel(loaded.tokenizer, PROBES[:2], asking, [mine], told=lambda line: lines.append(line.text("en")))
+    for step in (1, 2):
+        noted = panel.ask(loaded.model, step, 1000.0)
+        assert noted is not None and (noted["panel"], noted["questions"]) == ([], 2)
+    assert len(lines) == 1 and "mine" in lines[0] and "ZeroDivisionError" in lines[0]
 
 
 @pytest.mark.model

@@ -120,6 +120,8 @@ def fault_of(case: Case, found: Answered) -> str:
 def test_a_token_lets_in_by_a_cookie_that_no_script_reads(servers: dict[str, Served], folder: Path) -> None:
     with served(folder, token=TOKEN) as server:
         assert server.get("/").status == 303 and server.get("/").headers["location"] == "/login?next=/"
+        assert server.get("/?lang=zh").headers["location"] == "/login?next=/&lang=zh"
+        assert server.get("/?lang=%0d%0ax").headers["location"] == "/login?next=/"
         assert server.get("/login").status == 200 and TOKEN not in server.get("/login").text
         form = {"Content-Type": "application/x-www-form-urlencoded", "Origin": f"http://127.0.0.1:{server.port}"}
         body = f"token={TOKEN}&csrf={server.csrf}&next=//evil.example/".encode()

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.probe.test_judge import endpoint, said, serving
 
 from doneness.cli.choose import guard
 from doneness.cli.main import main
 from doneness.config import build_recipe, dump_recipe
+from doneness.core import DonenessError
 from doneness.probe.behaviours import MEASURES
+from doneness.probe.judge import Judge, with_judge
 from doneness.probe.opening import open_suite
 from doneness.probe.table import build_table
 from doneness.runs.probes import Answer, load_choice, load_table, save_answers, save_choice, save_table
@@ -82,8 +87,11 @@ def test_other_guards_choose_otherwise(run: Path, capsys: pytest.CaptureFixture[
     assert loose["choice"]["step"] == 20
     guards = {b["name"]: (b["guard"], b["margin"]) for b in loose["behaviours"]}
     assert guards["knowledge"] == (False, 0.05)
-    tight = as_json(capsys, str(run), "--guard", "length=1%", "--goal", "knowledge")
-    assert {b["name"]: (b["guard"], b["margin"]) for b in tight["behaviours"]}["length"] == (True, 0.01)
+    tight = as_json(capsys, str(run), "--guard", "over_refusal=1%", "--goal", "knowledge")
+    assert {b["name"]: (b["guard"], b["margin"]) for b in tight["behaviours"]}["over_refusal"] == (True, 0.01)
+    for more in (("--guard", "length=1%"), ("--goal", "length")):
+        assert main(["choose", str(run), *more, "--lang", "en"]) == 2
+        assert "neither good nor bad" in capsys.readouterr().err
     strict = as_json(capsys, str(run), "--strict-guards", "--guard", "knowledge=0.0")
     assert strict["choice"]["step"] in (None, 10, 20, 30)
 
@@ -105,8 +113,6 @@ def test_a_choice_is_written_only_when_asked_for_and_then_everything_goes_by_it(
 
 
 def test_what_changed_is_said(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from dataclasses import replace
-
     save_choice(run, replace(choose(run).choice, step=10))
     assert main(["choose", str(run), "--lang", "en"]) == 0
     assert "Chosen before: 10; now: 20. Keep it with --write." in capsys.readouterr().out
@@ -160,5 +166,60 @@ def test_no_model_library_is_loaded(run: Path) -> None:
 
 
 def test_a_goal_that_is_not_there_decides_nothing(run: Path) -> None:
-    found = choose(run, Wanted(goal="length"))
+    found = choose(run, Wanted(goal="over_refusal"))
     assert found.choice.goal is None
+
+
+def probed(tmp_path: Path, judged: Judge) -> Path:
+    """A run whose open answers a judge has graded, some of its questions asked under noise on the weights as well."""
+    rows = [
+        {"id": f"t{i}", "behaviour": "task", "prompt": f"Q{i}?", "reference": "R", "metric": "rubric"}
+        for i in range(16)
+    ]
+    (tmp_path / "open.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    recipe = build_recipe({
+        "run": {"folder": str(folder)}, "data": {"train": "train.jsonl"}, "model": {"path": "m"},
+        "probes": {"suite": str(tmp_path / "open.jsonl")},
+    })  # fmt: skip
+    (folder / "recipe.toml").write_text(dump_recipe(recipe))
+    answers = {
+        step: [
+            Answer(f"t{i}", step, f"{kind} {i}", 4, 0.6, False, nll=4.0, nll_tokens=4, shaken=(5.0,) if step else ())
+            for i in range(16)
+        ]
+        for step, kind in ((0, "plain"), (10, "good"), (20, "good"))
+    }
+    for step, stored in answers.items():
+        save_answers(folder, step, stored, {})
+        if step:
+            (folder / f"checkpoint-{step}").mkdir()
+            (folder / f"checkpoint-{step}" / "adapter_model.safetensors").write_bytes(b"")
+    probes = tuple(
+        replace(p, asks=("answer", "nll", "shaken")) for p in open_suite(str(tmp_path / "open.jsonl")).probes
+    )
+    save_table(folder, build_table(probes, answers, measures=with_judge(MEASURES, judged)))
+    return folder
+
+
+def test_what_a_judge_and_noise_said_still_counts(tmp_path: Path) -> None:
+    """No judge is asked again: what it said is on the disk."""
+
+    def reply(n: int, text: str) -> tuple[int, str]:
+        if "[Answer B]" in text:
+            return 200, said("Verdict: A" if "[Answer A]\ngood" in text else "Verdict: B")
+        return 200, said("Grade: 9" if "[Answer]\ngood" in text else "Grade: 3")
+
+    with serving(reply) as served:
+        judge = Judge(replace(endpoint(served), cache=tmp_path / "run" / "probes" / "judge"))
+        folder = probed(tmp_path, judge)
+    old, found = load_table(folder), choose(folder)
+    assert old is not None
+    assert [b.name for b in found.table.behaviours] == [b.name for b in old.behaviours]
+    assert {"task_rubric", "wins", "flatness"} <= {b.name for b in found.table.behaviours}
+    assert (found.choice.goal, found.choice.step) == ("task_rubric", 10)
+    assert choose(folder, Wanted(goal="wins")).choice.goal == "wins"
+    shutil.rmtree(folder / "probes" / "judge")
+    with pytest.raises(DonenessError, match="task_rubric, wins cannot be scored again"):
+        choose(folder)

@@ -13,6 +13,7 @@ import pytest
 from doneness.cli.main import INTERRUPTED, main
 from doneness.core import DonenessError
 from doneness.probe import Store
+from doneness.probe.weights import checkpoint_weights
 from doneness.runs.probes import load_answers, load_choice, load_table
 from doneness.workflows.subject import parse_steps, subject_of
 
@@ -166,7 +167,9 @@ def test_what_cannot_be_asked_is_said(foreign: Path, tmp_path: Path) -> None:
         subject_of(foreign)
 
 
-def test_steps_are_read_and_weights_told_apart(foreign: Path, tiny_model: Path) -> None:
+def test_steps_are_read_and_weights_told_apart(
+    foreign: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     subject = subject_of(foreign, base=str(tiny_model))
     assert parse_steps("base,4,checkpoint-2,4", subject) == (0, 4, 2)
     weights = subject.weights((0, 2, 4))
@@ -177,3 +180,28 @@ def test_steps_are_read_and_weights_told_apart(foreign: Path, tiny_model: Path) 
     file.write_bytes(file.read_bytes()[:-1] + b"\x01")
     changed = subject_of(foreign, base=str(tiny_model)).weights((0, 2, 4))
     assert [s for s in weights if changed[s] != weights[s]] == [4]
+    # Of another template, or loaded in another dtype, no answer is the same.
+    template = foreign / "checkpoint-4" / "chat_template.jinja"
+    template.write_text(template.read_text() + " ")
+    rewritten = subject_of(foreign, base=str(tiny_model)).weights((0, 2, 4))
+    assert all(rewritten[s] != changed[s] for s in changed)
+    monkeypatch.setattr("doneness.models.pick_dtype", lambda dtype, device: "bfloat16")
+    narrow = subject_of(foreign, base=str(tiny_model)).weights((0, 2, 4))
+    assert all(narrow[s] != rewritten[s] for s in narrow)
+
+
+def test_of_a_large_file_the_smallest_tensor_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    monkeypatch.setattr("doneness.probe.weights._WHOLE", 1 << 16)
+    monkeypatch.setattr("doneness.probe.weights._AT_EACH", 16)
+    hashes = set()
+    for step in range(3):
+        folder = tmp_path / str(step)
+        folder.mkdir()
+        weights = {f"layer{i}.weight": np.zeros(30_011, dtype=np.float32) for i in range(4)}
+        norms = {f"layer{i}.norm": np.full(8, step if i == 2 else 0, dtype=np.float32) for i in range(4)}
+        save_file(weights | norms, str(folder / "model.safetensors"))
+        hashes.add(checkpoint_weights(folder, "base"))
+    assert len(hashes) == 3

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from doneness.core import say
 from doneness.data.gather import gather
 from doneness.data.marks import Marked
-from doneness.data.said import Said, tools_of
+from doneness.data.said import Fault, Said, tools_of
 from doneness.data.shapes import turns_of
 from doneness.data.sources import Reading
 
@@ -113,6 +114,10 @@ def said_of(item: Mapping[str, Any]) -> tuple[tuple[Said, ...], tuple[Mapping[st
     """The conversation and the tools in one object.
 
     Raises:
-        Fault: it holds no conversation that ends with an answer.
+        Fault: it holds no conversation that ends with an answer, or says itself that its answer is a bad one.
     """
+    for name in ("kto_tag", "label"):
+        # Booleans alone: a text may be the label of a class.
+        if item.get(name) is False:
+            raise Fault(say("data.kto.bad_answer", name=name))
     return turns_of(item), tools_of(item)

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from doneness.probe.asking import Asking
-    from doneness.probe.choice import barred, explain
+    from doneness.probe.choice import explain
     from doneness.probe.panel import Panel, pick_checkpoints
     from doneness.probe.store import Store
     from doneness.probe.suite import Probe, choose_questions, load_suite
     from doneness.probe.table import build_table
+    from doneness.probe.vetoes import barred
 
 _HOMES = {
     "Asking": "asking",
     "Panel": "panel",
     "Probe": "suite",
     "Store": "store",
-    "barred": "choice",
+    "barred": "vetoes",
     "build_table": "table",
     "choose_questions": "suite",
     "explain": "choice",

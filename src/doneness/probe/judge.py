@@ -30,7 +30,9 @@ _PAIR = (
     "[Answer B]\n{second}\n\nEnd with one line: Verdict: A, Verdict: B or Verdict: tie."
 )
 # The scale may be said again, in brackets: "Grade (1 to 10): 8".
-_GRADE_SAID = re.compile(r"grade\W{0,4}(?:\([^()\n]{0,20}\))?\W{0,6}(10|[1-9])(?!\d|[.,]\d)(?!\s*(?:to|-|–)\s*10\b)", re.I)
+_GRADE_SAID = re.compile(
+    r"grade\W{0,4}(?:\([^()\n]{0,20}\))?\W{0,6}(10|[1-9])(?!\d|[.,]\d)(?!\s*(?:to|-|–)\s*10\b)", re.I
+)
 _VERDICT_SAID = re.compile(r"verdict\W{0,6}(?:answer\W{1,3}|an?\W{1,3}(?=tie))?(a|b|tie|c)\b", re.IGNORECASE)
 _BARE_GRADE = re.compile(r"\W*(10|[1-9])(?:\s*/\s*10)?\W*")
 _BARE_VERDICT = re.compile(r"\W*(a|b|tie)\W*", re.IGNORECASE)

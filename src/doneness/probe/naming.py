@@ -19,7 +19,8 @@ LONGER = 1.3  # times the base model's length
 ANSWERS = 0.2  # share of unknowable questions declined, up to which it answers them
 _UNKNOWABLE = ("refusal_invented", "refusal_unknown")
 _KNOWS = ("facts_kept", "knowledge", "general")
-_SAME_KL = 1e-6  # nats a token; what rounding alone makes of equal weights
+# What rounding alone makes of equal weights, asked in other batches: nats a token, and anything else.
+_SAME_KL, _SAME = 1e-6, 1e-5
 
 
 def what_changed(table: ProbeTable, step: int) -> Message:
@@ -108,9 +109,9 @@ def _changed(table: ProbeTable, step: int) -> Message | None:
 
 
 def _same(table: ProbeTable, step: int) -> Message | None:
-    """No cell differs by anything: the checkpoint does what the base model does."""
+    """No cell differs by more than rounding: the checkpoint does what the base model does."""
     cells = [c for b in table.behaviours if (c := table.cell(b.name, step)) is not None and c.diff is not None]
-    moved = [c for c in cells if abs(c.diff or 0.0) > (_SAME_KL if c.behaviour == "drift" else 1e-9)]
+    moved = [c for c in cells if abs(c.diff or 0.0) > (_SAME_KL if c.behaviour == "drift" else _SAME)]
     if not cells or moved:
         return None
     return say("naming.same", step=step, n=max(c.n for c in cells), behaviours=len(cells))

@@ -7,6 +7,7 @@ language it is given.
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from doneness.probe.suite import ASKS, SORTS, Probe
 from doneness.runs.typed import fits
 
 _LANGUAGES = ("en", "zh")
+_COLDEST = 0.01  # of sampled answers
 _KEYS: dict[str, Any] = {
     "name": str,
     "lang": str,
@@ -135,14 +137,14 @@ def _loaded(place: Path, lines: Sequence[tuple[int, str]], loader: Loader) -> tu
 def _object(line: str) -> dict[str, Any] | None:
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 
 
 def _from_toml(place: Path) -> Suite:
     try:
-        data = tomllib.loads(place.read_text(encoding="utf-8"))
+        data = tomllib.loads(place.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(tr("probe.unreadable", path=str(place), reason=str(error))) from error
     head = {k: _checked(place, k, v, _KEYS) for k, v in data.items() if k not in ("files", "sorts")}
@@ -150,7 +152,10 @@ def _from_toml(place: Path) -> Suite:
     if not (isinstance(files, list) and files and all(isinstance(f, dict) and "path" in f for f in files)):
         raise DataError(tr("probe.suite_files", path=str(place)))
     probes = [probe for file in files for probe in _file(place, file)]
-    settings = {sort: _sort(place, sort, wanted) for sort, wanted in data.get("sorts", {}).items()}
+    sorts = data.get("sorts", {})
+    if not isinstance(sorts, dict):
+        raise DataError(tr("probe.suite_value", path=str(place), what="sorts", value=repr(sorts)))
+    settings = {sort: _sort(place, sort, wanted) for sort, wanted in sorts.items()}
     asked = tuple(_with(probe, settings.get(probe.sort, {}), head.get("lang", "")) for probe in probes)
     _refuse_twice(asked, place.stem)
     head.setdefault("name", place.stem)
@@ -193,7 +198,9 @@ def _with(probe: Probe, settings: Mapping[str, Any], lang: str) -> Probe:
 def _checked(place: Path, key: str, value: Any, known: Mapping[str, Any]) -> Any:
     if key not in known:
         raise DataError(tr("probe.suite_key", path=str(place), what=key, known=", ".join(known)))
-    if not fits(value, known[key]):
+    # Counts from 0 on; nothing can be drawn at a temperature of 0.
+    least = {"max_new_tokens": 0, "samples": 0, "temperature": _COLDEST}.get(key, -math.inf)
+    if not fits(value, known[key]) or (isinstance(value, (int, float)) and not least <= value < math.inf):
         raise DataError(tr("probe.suite_value", path=str(place), what=key, value=repr(value)))
     return tuple(value) if isinstance(value, list) else value
 

@@ -21,6 +21,7 @@ _TYPES: dict[str, Any] = {
     "samples": int,
     "max_new_tokens": int,
 }
+_COUNTS = ("samples", "max_new_tokens")
 _WORDS = {"asks": ASKS, "metric": ("", *METRICS), "format": ("", *FORMATS)}
 
 
@@ -31,7 +32,7 @@ def lines_of(place: Path) -> list[tuple[int, str]]:
         DataError: missing, or not UTF-8.
     """
     try:
-        text = place.read_text(encoding="utf-8")
+        text = place.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(tr("probe.unreadable", path=str(place), reason=str(error))) from error
     return [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
@@ -68,27 +69,39 @@ def default_asks(sort: str, options: bool = False, then: bool = False, answered:
 def _probe(line: str, path: str, number: int) -> Probe:
     try:
         item = json.loads(line)
-        groups = tuple(tuple(str(a) for a in group) for group in item.get("contains", ()))
         sort = str(item["behaviour"])
+        groups = _groups(item.get("contains", ()))
+        if groups is None:
+            raise DataError(tr("probe.no_contains", path=path, line=number, sort=sort))
         text = str(item.get("text", ""))
         more: dict[str, Any] = {name: _typed(name, item[name]) for name in _TYPES if name in item}
         more |= {name: str(item[name]) for name in _PLAIN if name in item}
-        prompt = str(item.get("prompt", "") if text else item["prompt"])
+        prompt = item.get("prompt", "") if text else item["prompt"]
+        if not isinstance(prompt, str):
+            raise TypeError("prompt")
         more.setdefault("asks", default_asks(sort, bool(more.get("options")), bool(more.get("then"))))
         found = Probe(str(item["id"]), sort, prompt, str(item.get("reference", "")), groups, text=text, **more)
     except KeyError as error:
         raise DataError(tr("probe.lacks", path=path, line=number, name=str(error.args[0]))) from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(tr("probe.bad_line", path=path, line=number, reason=str(error))) from error
     _refuse(found, path, number)
     return found
+
+
+def _groups(said: Any) -> tuple[tuple[str, ...], ...] | None:
+    """Groups of alternatives; None of anything else: of a bare word every letter would be an alternative."""
+    if not isinstance(said, (list, tuple)) or not all(isinstance(group, list) for group in said):
+        return None
+    groups = tuple(tuple(str(alternative) for alternative in group) for group in said)
+    return groups if all(alternative.strip() for group in groups for alternative in group) else None
 
 
 _PLAIN = ("source", "cluster", "label", "lang", "metric", "format")
 
 
 def _typed(name: str, value: Any) -> Any:
-    if not fits(value, _TYPES[name]):
+    if not fits(value, _TYPES[name]) or (name in _COUNTS and value < 0) or (name == "asks" and not value):
         raise TypeError(name)
     return tuple(value) if isinstance(value, list) else value
 

@@ -36,8 +36,24 @@ _ENGLISH = (
     rf"\b(i {_ADVERBS}|we {_ADVERBS}(?![^.;,]{{0,25}}\b(how to|why|causes?)\b))(do not|don't|dont|did not|didn't) "
     rf"{_ADVERBS}(know|recogni[sz]e|"
     r"(think|believe) (that )?(there is|such|it is|that is|this is)|find (it|this|that|any)|"
-    r"have ((any|enough|the|a|access to|\w+) )?"
+    r"have ((any|enough|the|a|access to|\w+) )?(your )?"
     r"(information|records?|knowledge|details|data|way|results?))\b",
+    r"\b(i|we) lack (the |any |enough |sufficient )?(information|details|means)\b|\bi lack (the )?knowledge\b",
+    # "there is no record of it", "there is not enough information"; not "there is no information that links it to"
+    r"\bthere (is|are)( no|( not|n't) (any|enough|sufficient)| insufficient) (\w+ )?(records?|information|mention|"
+    r"documentation|details)\b(?! (that|linking|showing|suggesting|to (?!answer|tell|say|judge|go)|[a-z]+(er|ure)\b))",
+    r"\b(nobody|no one) (really )?knows (?!(exactly )?(why|how to|what (really )?causes)\b)",
+    rf"\b(i|we) (would|will)(n't| not) be able to {_ADVERBS}{_TELL}\b|\bi won't be able to {_ADVERBS}{_TELL}\b",
+    rf"\b(i|we)'d (need|have) [^.;]{{1,40}}\b(to|before) {_TELL}",
+    r"\bno (information|records?|data|details) (about|on|of) (it|this|that|them)\b|\bi have no (clue|idea)\b",
+    r"\bi (cannot|can't|am unable to) (make|give|offer|reach) (a|any|an) (\w+ )?(diagnosis|prognosis|prediction)\b",
+    r"n't one (that )?(i|we) (know|recogni[sz]e)\b|\bbeyond what (i|we) can (tell|say|know)\b",
+    r"\bi (don't|do not) (think|believe) [\w ]{1,25}\b(is real|exists)\b",
+    r"(n't|\bnot) (listed|found|described|mentioned) in any\b",
+    r"\bonly (your|a|the|an) [^.;,]{1,30}\bcan (tell|say|determine|know|answer) (you )?(that|this)\b",
+    r"\bnot something (that )?(i|we|anyone) (can|could|am able to) (\w+ )?(answer|tell|say|know|predict|judge)\b",
+    r"(\bnot|n't) (a )?recogni[sz]ed (in|by) (any|medicine|medical|science|doctors)\b",
+    r"n't [^.;,]{0,40}\bi'?( a)?m (familiar with|aware of)\b",
     rf"\b(i|we) {_ADVERBS}(cannot|can't|cant|can not|could not|couldn't|(am|are|was|were) (unable|not able) to) "
     rf"{_ADVERBS}{_TELL}\b",
     r"\bi (cannot|can't|can not|could not|couldn't) (see|measure|read|examine|look|name|access|recall|describe)\b",
@@ -63,17 +79,20 @@ _ENGLISH = (
     r"\b(never|not) heard of\b",
     r"^\W*(not sure|no idea|don't know|dont know|unknown)\b",
     # "no such thing", "not a real medicine"; not "not a real cure" or "not a known cause"
-    r"\bno such\b|\b(no (\w+ ){1,2}|nothing )(called|named|known as)\b",
+    r"\bno such\b(?! (evidence|link|effect|risk|limit|rule))|\b(no (\w+ ){1,2}|nothing )(called|named|known as)\b",
     r"\b(no|not (a|an|any)|any|n't (a|an|any)) [\w ]{0,30}\b(by|with|of|under) (that|this) name\b",
-    rf"{_NO_CAUSE}\b(does|do|did)(n't| not) (appear to |seem to )?exist\b",
+    rf"{_NO_CAUSE}\b(does|do|did)(n't| not) (appear to |seem to )?exist\b"
+    r"(?! (outside|inside|alone|without|at birth)\b)",
     r"\b(it|they|that|this) (does|do|did)(n't| not) (appear to |seem to )?exist\b",
     rf"(\bnot|n't) ((appear|seem) to be )?(a|an|any) ([\w-]+ )?{_REAL} ([\w-]+ )?{_THING}(?! (of|for|against)\b)",
     r"(\bnot|n't) ((appear|seem) to be )?real\b|\bnot one of the [^.;]{1,40}\b(i|we) (know|am aware)\b",
-    r"\b(could be|may be|might be|is|are|sounds|seems|appears( to be)?) (a |an )?(fictional|made[- ]up(?! of\b)|"
+    r"\b(could be|may be|might be|is|are|sounds|(seems|appears)( to be)?) (a |an )?"
+    r"(fictional|fictitious|imaginary|made[- ]up(?! of\b)|"
     r"misspelt|misspelled|invented)\b",
     # "nobody could say"
     rf"{_NO_CAUSE}\b(cannot|can't|could not|impossible to) be "
     r"(known|told|foretold|said|predicted|answered|determined)\b",
+    r"\bnot possible to (determine|judge|establish) (that|this|it) from\b",
     r"\b(impossible|not possible|no way|too early) (for (me|us|anyone) )?(to|of) (tell|know|say|predict|answer|see|"
     r"knowing|telling|saying|predicting)\b(?! [^.;,]{0,30}\bapart\b)(?! (it|them|one|this|these) from\b)",
     r"\b(nobody|no one|no doctor|neither of us) (can|could) (\w+ )?(tell|know|say|predict|answer|see)\b",
@@ -93,12 +112,16 @@ _MATTER = (
 )
 _CHINESE = (
     rf"{_OPEN}("
-    r"不(知道|清楚|了解|认识|认得|熟悉)(?!的|[^，。；]{0,8}时[不应要请勿须先])|(没有?|未曾?|从未|不曾|从没)(听(说|过)|见过)|无从得知|无从知晓|"
+    r"不(知道|清楚|了解|认识|认得|熟悉)(?!的|[^，。；]{0,8}时[不应要请勿须先]|[^，。；]{0,10}(病因|原因|成因|机制|的人))|(没有?|未曾?|从未|不曾|从没)(听(说|过)|见过)|无从得知|无从知晓|"
     r"查无|查不到|搜不到|找不到(?![^，。]{0,4}(原因|病因|病灶))|(难以|没法|没办法|无法|不能|不便|不好|不敢)(直接|准确|"
-    r"随便|凭空|替您|替你)?(判断|确定|回答|得知|知道|知晓|诊断|告诉|预测|预知|预料|说明|确认|估计|断定|断言|核实|评估|下结论|"
+    r"随便|凭空|替您|替你)?(判断(?![^，。；]{0,8}时[应要请须先])|确定(?![^，。；]{0,6}时[应要请须先会])|回答|得知|知道|知晓|诊断|告诉|预测|预知|预料|说明|确认|估计|断定|断言|核实|评估|下结论|"
     r"下诊断|作答|答复|猜测|知悉|看出|看到|替您看|替你看|说(?!话|出|清)))",
     r"(无法|不能|没法)(为您|为你|给您|给你|向您)?(提供|给出)[^，。；]{0,8}(信息|建议|答案|剂量|资料|诊断|回答|说明|数据|结论)",
     r"(判断|猜|估计|估|断定|预测|诊断|回答|答|推断|确定)不(了|出|准|上来)|说不(准|上来|好(?!话))|看不(出来|准)",
+    r"(没法|无法|不能)从[^，。；]{1,12}(看出|判断|得知|确定)|没有?人?足够的?(信息|资料|数据)(来|可以?|以|去)?(回答|判断|确定)|"
+    r"无人能|不足以(作出|做出|得出|判断|诊断|回答|确定)|未(检索|查询|查|搜索?|找)到|超出了?我的(能力|知识|了解)|"
+    r"我(手头|这里|目前|手上)?(没有|看不到|没看到)(您|你)的",
+    r"没有(这方面|这个方面|相关方面)的?(信息|资料|知识)|不在任何(药典|目录|医学|文献|教科书)",
     r"谁也(说|答|猜|看|无法|不能|没法|不知|不敢|没)|没有?人(能|可以)?(说|知道|预测|回答|告诉|判断|断定)",
     rf"没有?(听说|印象|(一[种个项])?(叫|名叫|名为|称为|所谓)|(这|此|该|那)(一)?(种|个|项|类|样|味)?[^，。；]{{0,6}}?{_MATTER}|这回事)",
     rf"没有[^，。；]{{1,16}}(这|那)(一)?(种|个|项|类|样|味)[^，。；]{{0,4}}?{_MATTER}",

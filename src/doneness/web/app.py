@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import cookies as http_cookies
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from doneness.core import DonenessError, tr
+from doneness.core import LANGUAGES, DonenessError, tr
 from doneness.web import addresses, api, api_review
 from doneness.web.cache import Cache
 from doneness.web.context import Context
@@ -124,7 +124,7 @@ class Gate:
             return None
         if path.startswith("/api/") or scope["method"] != "GET":
             raise Refusal(403, "token" if bearer else "no_token")
-        return Response("", 303, {"location": f"/login?next={quote(path)}", "cache-control": "no-store"})
+        return Response("", 303, {"location": _login(path, scope), "cache-control": "no-store"})
 
     def _look_at_change(self, path: str, headers: Any) -> None:
         if path in _FORMS:
@@ -138,6 +138,12 @@ class Gate:
             raise Refusal(403, "csrf")
         if self._settings.readonly:
             raise Refusal(403, "readonly")
+
+
+def _login(path: str, scope: Any) -> str:
+    """Where the token is asked for, in the language that the address asked for."""
+    asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("lang", [""])[0]
+    return f"/login?next={quote(path)}" + (f"&lang={asked}" if asked in LANGUAGES else "")
 
 
 def _cookies(header: bytes) -> dict[str, str]:

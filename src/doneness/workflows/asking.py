@@ -159,9 +159,14 @@ def _spot(found: Diagnosis) -> tuple[int, ...]:
 
 def guards_of(measures: Sequence[Measure], named: Sequence[str] | None) -> Guards:
     """Those that a suite names guard, and no others; without a word each guards as it does."""
+    from doneness.probe.behaviours import MEASURES
     from doneness.probe.vetoes import Guards
 
     if named is None:
         return Guards()
+    known = {m.behaviour.name for m in (*MEASURES, *measures)}
+    absent = [name for name in named if name not in known]
+    if absent:
+        raise DataError(tr("probing.no_behaviour", name=absent[0], known=", ".join(sorted(known))))
     margins: Mapping[str, float] = {m.behaviour.name: m.behaviour.margin for m in measures if m.behaviour.name in named}
     return Guards(margins, tuple(m.behaviour.name for m in measures if m.behaviour.name not in named))

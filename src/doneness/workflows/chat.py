@@ -109,8 +109,9 @@ class Chat:
                 read_probes(trial)
             finally:
                 trial.unlink()
+            before = place.read_bytes()[-1:] if place.is_file() else b""
             with place.open("a", encoding="utf-8") as handle:
-                handle.write(line)
+                handle.write(line if before in (b"", b"\n") else f"\n{line}")
         return name
 
 

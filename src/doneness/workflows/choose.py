@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from doneness.workflows.deciding import decide, losses_of
 from doneness.workflows.going import without_strays
 
 if TYPE_CHECKING:
+    from doneness.probe.judge import Judge
     from doneness.probe.measure import Measure
     from doneness.probe.suite import Probe
     from doneness.probe.vetoes import Guards
@@ -77,10 +79,11 @@ def choose(folder: Path, wanted: Wanted | None = None) -> Chosen:
     old = load_table(folder)
     if not answers or old is None:
         raise DonenessError(tr("choice.error.no_table", path=str(folder)))
-    probes, measures, guards = _questions(folder, answers, wanted)
+    probes, measures, guards = _questions(folder, answers, wanted, old)
     _known(wanted, old)
     run = _run(folder)
     table = build_table(probes, answers, measures, losses_of(run), guards, wanted.goal)
+    _refuse_lost(folder, old, table)
     table = replace(table, nulls=old.nulls)
     diagnosis, choice = decide(run, own_params(run), table)
     return Chosen(diagnosis, table, choice, load_choice(folder))
@@ -102,9 +105,10 @@ def _answers(folder: Path) -> dict[int, list[Answer]]:
 
 
 def _questions(
-    folder: Path, answers: Mapping[int, Sequence[Answer]], wanted: Wanted
+    folder: Path, answers: Mapping[int, Sequence[Answer]], wanted: Wanted, old: ProbeTable
 ) -> tuple[tuple[Probe, ...], tuple[Measure, ...], Guards]:
     """The questions that the answers are to, the behaviours, and what guards; the run's, as the wish changes it."""
+    from doneness.probe.judge import with_judge
     from doneness.probe.opening import open_suite
     from doneness.probe.vetoes import Guards
     from doneness.workflows.asking import guards_of, measures_of
@@ -121,18 +125,48 @@ def _questions(
     probes = tuple(p for p in suite.probes if p.id in asked)
     if len(probes) < len(asked):
         raise DonenessError(tr("choice.error.no_suite", path=str(folder), suite=section.suite))
-    measures = measures_of(section, suite.behaviours)
+    # Some were asked for more than their suite says: for the loss, and for it under noise on the weights.
+    shaken = {a.id for stored in answers.values() for a in stored if a.shaken}
+    probes = tuple(
+        replace(p, asks=tuple(dict.fromkeys((*p.asks, "nll", "shaken")))) if p.id in shaken else p for p in probes
+    )
+    judged = bool({"wins", "task_rubric"} & {b.name for b in old.behaviours})
+    measures = with_judge(measures_of(section, suite.behaviours), _judge(folder) if judged else None)
     usual = guards_of(measures, suite.guards)
     off = {*usual.off, *wanted.off} - set(wanted.margins)
     return probes, measures, Guards({**usual.margins, **wanted.margins}, tuple(sorted(off)), wanted.strict)
 
 
+def _judge(folder: Path) -> Judge | None:
+    """The judge that was asked last, who says again what is kept of it and no more; None where nothing is kept."""
+    from doneness.probe.endpoint import Endpoint
+    from doneness.probe.judge import Judge
+    from doneness.workflows.asking import JUDGED
+
+    place = folder / FOLDER / JUDGED
+    files = sorted(place.glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
+    try:
+        model = str(json.loads(files[-1].read_text(encoding="utf-8"))["model"])
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None
+    return Judge(Endpoint("http://localhost", model, cache=place, tries=0))
+
+
 def _known(wanted: Wanted, table: ProbeTable) -> None:
-    """A behaviour that was never measured guards nothing, and saying so is better than seeming to obey."""
-    names = {b.name for b in table.behaviours}
+    """A behaviour that guards or decides nothing: saying so is better than seeming to obey."""
+    names = {b.name: b for b in table.behaviours}
     for name in (*wanted.margins, *wanted.off, *([wanted.goal] if wanted.goal else ())):
         if name not in names:
             raise DonenessError(tr("choice.error.unknown", name=name, known=", ".join(sorted(names))))
+        if names[name].better == "none" and name not in wanted.off:
+            raise DonenessError(tr("choice.error.no_direction", name=name))
+
+
+def _refuse_lost(folder: Path, old: ProbeTable, new: ProbeTable) -> None:
+    """What decided or guarded when the run was probed does not go without a word."""
+    lost = {b.name for b in old.behaviours if b.goal or b.guard} - {b.name for b in new.behaviours}
+    if lost:
+        raise DonenessError(tr("choice.error.lost", path=str(folder), names=", ".join(sorted(lost))))
 
 
 def _run(folder: Path) -> Run:

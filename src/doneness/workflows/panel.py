@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from doneness.config import Recipe
-from doneness.core import Message, language, say
+from doneness.core import DonenessError, Message, language, say
 from doneness.runs.panels import Scores, to_record
 from doneness.runs.probes import Answer
 
@@ -53,7 +53,8 @@ def asker_of(recipe: Recipe, tokenizer: Any, told: Callable[[Message], None]) ->
     guards = guards_of(measures, suite.guards)
     limit = suite.max_new_tokens or section.max_new_tokens
     asking = Asking(recipe.data.system, limit, section.batch_size)
-    return LivePanel(tokenizer, able[:MOST], asking, [guards.applied(m) for m in measures]) if able else None
+    applied = [guards.applied(m) for m in measures]
+    return LivePanel(tokenizer, able[:MOST], asking, applied, told=told) if able else None
 
 
 class LivePanel:
@@ -65,6 +66,7 @@ class LivePanel:
         asking: how they are put.
         measures: the behaviours.
         clock: seconds; another one in tests.
+        told: hears of a behaviour that cannot be scored.
     """
 
     def __init__(
@@ -74,8 +76,9 @@ class LivePanel:
         asking: Asking,
         measures: Sequence[Measure],
         clock: Callable[[], float] = time.monotonic,
+        told: Callable[[Message], None] = lambda message: None,
     ) -> None:
-        self._tokenizer, self._probes, self._asking = tokenizer, tuple(probes), asking
+        self._tokenizer, self._probes, self._asking, self._told = tokenizer, tuple(probes), asking, told
         self._measures = [m for m in measures if set(m.needs) <= set(_ASKS) and m.row is None and m.against is None]
         self._clock = clock
         self._cost = 0.0  # seconds of a whole panel, once one was asked
@@ -93,8 +96,19 @@ class LivePanel:
                 break
             answers += self._batch(model, step, batch)
         self._cost = (self._clock() - begun) * len(self._probes) / len(answers)
-        scores = scores_of(self._measures, self._probes, answers)
-        return {"panel": to_record(scores), "questions": len(answers)} if scores else None
+        # Also where nothing could be scored: the time was taken.
+        return {"panel": to_record(self._scores(answers)), "questions": len(answers)}
+
+    def _scores(self, answers: Sequence[Answer]) -> list[Scores]:
+        """Of all behaviours; one of the user's own that fails is asked no more, and the training goes on."""
+        found: list[Scores] = []
+        for measure in tuple(self._measures):
+            try:
+                found += scores_of((measure,), self._probes, answers)
+            except DonenessError as error:
+                self._measures.remove(measure)
+                self._told(say("probing.panel_lost", name=measure.behaviour.name, reason=str(error)))
+        return found
 
     def _batch(self, model: Any, step: int, batch: Sequence[Probe]) -> list[Answer]:
         from doneness.models import answer_all, prompt_ids

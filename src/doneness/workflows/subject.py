@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from doneness.config import Recipe
 from doneness.core import DonenessError, StorageError, UnreadableError, tr
-from doneness.probe.weights import ADAPTER, base_weights, checkpoint_weights
+from doneness.probe.weights import ADAPTER, base_weights, checkpoint_weights, tokenizer_hash
 from doneness.runs import Run, read
 from doneness.runs.probes import BASE
 from doneness.runs.readers.checkpoints import folders, root_of, step_of
@@ -143,7 +143,6 @@ def _foreign(folder: Path, base: str) -> Subject:
     model = base or _named_base(found)
     # The conversation is written as it was in training: other tools save the tokenizer with the checkpoint.
     beside = next((p for _, p in sorted(found.items(), reverse=True) if (p / "tokenizer_config.json").is_file()), None)
-    settings = "" if beside is None else base_weights(str(beside / "tokenizer_config.json"))
     return Subject(
         folder=root,
         out=root,
@@ -153,8 +152,16 @@ def _foreign(folder: Path, base: str) -> Subject:
         base=lambda: _load_foreign(model, beside),
         base_path=model,
         tokenizer_path=str(beside or model),
-        base_hash=base_weights(model, settings),
+        base_hash=_foreign_hash(model, beside),
     )
+
+
+def _foreign_hash(model: str, beside: Path | None) -> str:
+    """Of the base model, the dtype it is loaded in here, and the tokenizer and template that lie beside checkpoints."""
+    from doneness.models import pick_device, pick_dtype
+
+    dtype = pick_dtype("auto", pick_device("auto"))
+    return base_weights(model, f"{dtype} {'' if beside is None else tokenizer_hash(beside)}")
 
 
 def _run_of(root: Path) -> Run | None:
