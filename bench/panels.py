@@ -11,7 +11,8 @@ every fourth), 50 to 400 questions, alone or in clusters of 2 or 5, and planted 
 3. Regret of the choice against an oracle that knows every true value, beside other ways to choose. A pick that does
    true harm beyond a guard's margin counts as bringing nothing.
 4. What the gain of the pick is overstated by, with the questions that picked it and with the other half.
-5. Whether the number of questions that an undecided cell asks for decides it.
+5. The same where a loss is there as well and agrees with the goal or does not (bench/panels_loss.py).
+6. Whether the number of questions that an undecided cell asks for decides it.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from typing import Any
 import numpy as np
 
 import doneness
+from bench.panels_loss import summed_loss, with_loss
 from bench.panels_page import page
 from bench.panels_planted import Planted, behaviour, panel
 from doneness.curves.shares import wilson
@@ -75,7 +77,12 @@ def one(seed: int) -> dict[str, Any]:
     """Everything measured on one panel."""
     planted = panel(seed)
     table = assembled([p.scored for p in planted])
-    return {"cells": cells(planted, table), "turns": turns(planted, table), "choice": choice(planted, table)}
+    return {
+        "cells": cells(planted, table),
+        "turns": turns(planted, table),
+        "choice": choice(planted, table),
+        "loss": with_loss(seed, planted, table, *gains(planted)),
+    }
 
 
 def cells(planted: Sequence[Planted], table: ProbeTable) -> list[dict[str, Any]]:
@@ -122,13 +129,19 @@ def turns(planted: Sequence[Planted], table: ProbeTable) -> list[dict[str, Any]]
     return found
 
 
-def choice(planted: Sequence[Planted], table: ProbeTable) -> dict[str, Any] | None:
-    """The gain that each way to choose brings, what the best possible is, and what was said of it."""
+def gains(planted: Sequence[Planted]) -> tuple[Any, Any]:
+    """What each checkpoint brings in the goal, zero where it does true harm, and whether it does."""
     goal, guards = planted[0], planted[1:4]
     harm = np.zeros(len(goal.truth), dtype=bool)
     for each in guards:
         harm |= each.gain < -each.scored.measure.behaviour.margin - 1e-12
-    true = np.where(harm, 0.0, goal.gain)
+    return np.where(harm, 0.0, goal.gain), harm
+
+
+def choice(planted: Sequence[Planted], table: ProbeTable) -> dict[str, Any] | None:
+    """The gain that each way to choose brings, what the best possible is, and what was said of it."""
+    goal = planted[0]
+    true, harm = gains(planted)
     standing = table.standings.get(goal.scored.measure.behaviour.name)
     seen = goal.scored.levels - goal.scored.levels[0]
     naive = 1 + int(np.argmax(seen[1:]))
@@ -214,6 +227,7 @@ def summed(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         ],
         "turning": turning(rows),
         "choice": chosen_of([row["choice"] for row in rows if row["choice"] is not None]),
+        "with_loss": summed_loss([row["loss"] for row in rows if row["loss"] is not None]),
     }
 
 

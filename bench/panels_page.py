@@ -87,10 +87,48 @@ def page(found: dict[str, Any]) -> list[str]:
         "",
         f"The interval of the honest gain held the true gain of the pick in {_rate(choice['honest_held'])}.",
         "",
+        *_with_loss(found["with_loss"]),
+        "",
         "## How many questions would tell",
         "",
         f"Of {found['asked_again']['tried']} undecided cells that were asked as many questions as they had said, "
         f"{_rate(found['asked_again']['told'])} could tell; the number is meant for four of five.",
+    ]
+
+
+def _with_loss(found: dict[str, Any]) -> list[str]:
+    worlds = [(name, ways) for name, ways in found.items() if name != "panels"]
+    return [
+        "## Choice, with a loss beside the goal",
+        "",
+        f"The {found['panels']} panels in which some checkpoint is shown better than base in the goal. The loss is "
+        "best where the goal truly is, or elsewhere, with up to one neighbour on each side tied with it. Ours: the "
+        "earliest of the goal's equals (within half its margin of the best) that is tied in loss; where there is none, "
+        "the earliest tied in loss that the goal cannot tell from its best and that is within its margin; else "
+        "the goal's.",
+        "",
+        *table(
+            [
+                "loss is best",
+                "way to choose",
+                "regret, points",
+                "more than the goal alone",
+                "does true harm",
+                "mean place",
+            ],
+            [
+                [
+                    world,
+                    way,
+                    f"{100 * r['regret']:.2f}",
+                    "" if way == "goal alone" else f"{100 * r['more']:+.2f} ± {196 * r['more_error']:.2f}",
+                    f"{100 * r['harmful']:.0f} %",
+                    f"{r['place']:.1f}",
+                ]
+                for world, ways in worlds
+                for way, r in ways.items()
+            ],
+        ),
     ]
 
 

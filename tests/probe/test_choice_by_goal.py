@@ -197,9 +197,10 @@ def test_the_earliest_of_those_that_are_as_good_is_picked() -> None:
 
 
 def test_loss_that_still_fell_is_said_only_where_it_did(run: Run, spot: SweetSpot) -> None:
-    steps = (0, *spot.steps[:3])
+    early = max(c.step for c in run.checkpoints if 0 < c.step < spot.first)
+    steps = (0, early, *spot.steps[:2])
     rows = [behaviour(replace(GOAL, name="kept"), steps, [0.4, 0.8, 0.8, 0.3])]
-    losses = {0: 2.0, steps[1]: 1.5, steps[3]: 1.4}
+    losses = {0: 2.0, early: 1.5, steps[3]: 1.4}
     falling = assembled(rows, losses=losses)
     text = said(explain(diagnose(run), run, falling, {}))
     assert f"From step {steps[3]} on the loss still fell (1.500 to 1.400 nats)" in text
@@ -209,6 +210,42 @@ def test_loss_that_still_fell_is_said_only_where_it_did(run: Run, spot: SweetSpo
         assert "went off at step" in text
     assert losses_of(run)
     assert losses_of(None) == {}
+
+
+def test_a_fall_within_the_tie_is_not_called_a_fall(run: Run, spot: SweetSpot) -> None:
+    steps = (0, *spot.steps[:3])
+    rows = [behaviour(replace(GOAL, name="kept"), steps, [0.4, 0.8, 0.8, 0.3])]
+    level = assembled(rows, losses={0: 2.0, steps[1]: 1.5, steps[3]: 1.499})
+    text = said(explain(diagnose(run), run, level, {}))
+    assert "still fell" not in text
+    assert "while the loss stayed level (1.500 and 1.499 nats, which cannot be told apart)" in text
+
+
+@pytest.mark.parametrize(("early", "taken"), [(44, True), (40, False)])
+def test_where_the_goal_cannot_tell_the_loss_decides_within_its_margin(
+    run: Run, spot: SweetSpot, early: int, taken: bool
+) -> None:
+    """The last checkpoint looks best by a hair that 60 questions cannot show; its loss is shown to be worse."""
+    first, late = spot.steps[0], max(c.step for c in run.checkpoints) + 100
+    there = replace(run, checkpoints=(*run.checkpoints, Checkpoint(late, None, exists=True)))
+    right = [np.arange(60) < 12, np.roll(np.arange(60) < early, 30), np.arange(60) < 46]
+    about = Measure(replace(GOAL, margin=0.05), nothing)
+    table = assembled([Scored(about, (0, first, late), np.array(right, float), groups_of([""] * 60))])
+    found = table.standings["task_exact"]
+    assert (found.best, found.equal) == (late, (late,))
+    assert first in found.tied
+    diagnosis, choice = decide(there, None, table)
+    assert late not in choice.tied
+    assert choice.step == diagnosis.recommended_step == (first if taken else late)
+    text = said(choice)
+    assert f"cannot tell these steps apart: {first}; {late} (best value: {late})" in text
+    assert ("So the loss decides between them" in text) is taken
+    assert ("decide, not the loss" in text) is not taken
+    if taken:
+        cell = table.cell("task_exact", first)
+        assert cell is not None
+        assert cell.diff is not None
+        assert f"Step {first}: Task, exact match {100 * cell.diff:+.1f} points against base" in text
 
 
 def test_a_checkpoint_that_is_gone_is_not_chosen(run: Run, spot: SweetSpot) -> None:

@@ -1,13 +1,15 @@
 """Why this checkpoint: the gain in what the run is for, under guards; else the earliest tied in loss.
 
 Where a behaviour is the run's goal and some checkpoint is shown better than base in it, it decides: the earliest of
-those that are as good as the best in it, and of those, where there are any, one that is tied in loss as well. Else loss
-decides, in one place, `diagnose.recommend`. Guards rule out (`probe.vetoes`), and this module puts the outcome into
-words.
+those that are as good as the best in it, and of those, where there are any, one that is tied in loss as well. Where
+none of them is, the loss decides among those that the goal cannot tell from its best and whose value is within the
+margin of its. Without such a goal loss decides, in one place, `diagnose.recommend`. Guards rule out (`probe.vetoes`),
+and this module puts the outcome into words.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,6 +24,7 @@ __all__ = ["explain", "goal_of", "ruled_out"]
 
 _MOST_TURNS = 3
 _SIGN = {"higher": 1, "lower": -1}
+_ROUNDING = 1e-9
 Vetoes = Mapping[int, Message]
 
 
@@ -91,10 +94,11 @@ def explain(diagnosis: Diagnosis, run: Run, table: ProbeTable | None, vetoed: Ve
     found = goal_of(table)
     if table is not None and found is not None:
         pool = _on_disk(run, [s for s in found[1].equal if s not in out])
-        if pool:
-            both = [s for s in pool if s in tied]
-            step = (both or pool)[0]
-            reasons = _by_goal(step, *found, both, diagnosis)
+        both = [s for s in pool if s in tied]
+        near = [] if both else _on_disk(run, [s for s in _near(table, *found) if s in tied and s not in out])
+        if both or near or pool:
+            step = (both or near or pool)[0]
+            reasons = [*_gain(step, table, *found), *_why(step, found, (both, near), diagnosis)]
             return _choice(step, reasons, diagnosis, run, table, out, found[0].name)
     step_by_loss = diagnosis.recommended_step
     if step_by_loss is None or step_by_loss == BASE:
@@ -117,7 +121,7 @@ def _choice(
     tied = diagnosis.sweet_spot.steps if diagnosis.sweet_spot else ()
     checkpoint = next((c for c in run.checkpoints if c.step == step), None)
     path = _relative(checkpoint.path if checkpoint else None, run.path)
-    reasons = [*reasons, *(vetoed[s] for s in sorted(vetoed)), *_probed(step, table)]
+    reasons = [*reasons, *(vetoed[s] for s in sorted(vetoed)), *_probed(step, table, tied)]
     undecided = {c.behaviour: c.needs for c in unsure_guards(table, step)} if table is not None else {}
     return Choice(step, path, tuple(reasons), tied, vetoed, goal, undecided)
 
@@ -127,26 +131,59 @@ def _on_disk(run: Run, steps: Sequence[int]) -> list[int]:
     return [s for s in steps if s in there] if there else list(steps)
 
 
-def _by_goal(
-    step: int, behaviour: Behaviour, found: Standing, both: Sequence[int], diagnosis: Diagnosis
-) -> list[Message]:
-    low, high = found.interval
+def _near(table: ProbeTable, behaviour: Behaviour, found: Standing) -> list[int]:
+    """Those that cannot be told from the best and whose value is no worse than its by more than the whole margin."""
+    sign = _SIGN.get(behaviour.better, 0)
+    value = {s: sign * c.value for s in found.tied if (c := table.cell(behaviour.name, s)) is not None}
+    return [s for s in found.tied if s in value and value[s] >= value.get(found.best, math.inf) - behaviour.margin]
+
+
+def _gain(step: int, table: ProbeTable, behaviour: Behaviour, found: Standing) -> list[Message]:
+    """What the step brings in the goal; where the goal picked it, without the luck of the pick."""
     name = title(behaviour.name)
-    gain = {key: change(behaviour, value) for key, value in (("gain", found.honest), ("low", low), ("high", high))}
-    lines = [say("choice.goal", step=step, behaviour=name, **gain, n=found.n)]
-    if abs(found.naive - found.honest) > 1e-9:
+    cell = table.cell(behaviour.name, step)
+    if step != found.picked and cell is not None and cell.diff is not None and cell.diff_interval is not None:
+        values = {"gain": cell.diff, "low": cell.diff_interval[0], "high": cell.diff_interval[1]}
+        said = {key: change(behaviour, value) for key, value in values.items()}
+        return [say("choice.goal_plain", step=step, behaviour=name, **said, n=cell.n)]
+    values = {"gain": found.honest, "low": found.interval[0], "high": found.interval[1]}
+    said = {key: change(behaviour, value) for key, value in values.items()}
+    lines = [say("choice.goal", step=step, behaviour=name, **said, n=found.n)]
+    if abs(found.naive - found.honest) > _ROUNDING:
         luck = change(behaviour, found.naive - found.honest)
         lines.append(say("choice.optimism", naive=change(behaviour, found.naive), luck=luck))
+    return lines
+
+
+def _why(
+    step: int, goal: tuple[Behaviour, Standing], alike: tuple[Sequence[int], Sequence[int]], diagnosis: Diagnosis
+) -> list[Message]:
+    """Why this one of those that the goal cannot tell apart.
+
+    Args:
+        alike: of those tied in loss, the ones that are as good as the best in the goal, and the ones near it.
+    """
+    behaviour, found = goal
+    name, spot, (both, near) = title(behaviour.name), diagnosis.sweet_spot, alike
     if len(found.tied) == 1:
-        lines.append(say("choice.goal_alone", step=found.best, behaviour=name))
+        lines = [say("choice.goal_alone", step=found.best, behaviour=name)]
     else:
-        lines.append(say("choice.goal_tied", behaviour=name, count=len(found.tied), best=found.best, step=step))
-    spot = diagnosis.sweet_spot
+        steps = _steps(found.tied)
+        lines = [say("choice.goal_tied", behaviour=name, steps=steps, n=found.n, best=found.best)]
     if both:
-        lines.append(say("choice.goal_and_loss", step=step))
-    elif spot is not None:
+        return [*lines, say("choice.goal_and_loss", step=step)]
+    if near and spot is not None:
+        margin = amount(behaviour, behaviour.margin)
+        return [*lines, say("choice.loss_among_tied", step=step, steps=_steps(near), best=spot.best, margin=margin)]
+    if len(found.equal) > 1:
+        lines.append(say("choice.goal_earliest", step=step, steps=_steps(found.equal)))
+    if spot is not None:
         lines.append(say("choice.goal_over_loss", behaviour=name, best=spot.best))
     return lines
+
+
+def _steps(steps: Sequence[int]) -> Message:
+    return listed([say("choice.named", name=str(s)) for s in steps])
 
 
 def _no_gain(table: ProbeTable) -> list[Message]:
@@ -189,8 +226,12 @@ def _by_loss(step: int, tied: Sequence[int], run: Run) -> list[Message]:
     return [say("probe.choice.earliest_allowed", step=step, count=len(there))]
 
 
-def _probed(step: int, table: ProbeTable | None) -> list[Message]:
-    """What the table says of the step: what is better for sure, where harm cannot be excluded, what turned."""
+def _probed(step: int, table: ProbeTable | None, tied: Sequence[int]) -> list[Message]:
+    """What the table says of the step: what is better for sure, where harm cannot be excluded, what turned.
+
+    Args:
+        tied: steps tied in loss.
+    """
     if table is None:
         return [say("probe.choice.not_probed")]
     rows = {b.name: b for b in table.behaviours}
@@ -204,11 +245,11 @@ def _probed(step: int, table: ProbeTable | None) -> list[Message]:
         if cells
     ]
     turned = [(rows[n], t) for n, t in table.turning.items() if t is not None and n in rows]
-    return lines + [_turned(table, *each, step) for each in turned[:_MOST_TURNS]]
+    return lines + [_turned(table, *each, tied) for each in turned[:_MOST_TURNS]]
 
 
-def _turned(table: ProbeTable, behaviour: Behaviour, turning: Turning, step: int) -> Message:
-    """Where a behaviour went off; that the loss still fell is said only where it did."""
+def _turned(table: ProbeTable, behaviour: Behaviour, turning: Turning, tied: Sequence[int]) -> Message:
+    """Where a behaviour went off; that the loss still fell is said only where it did, and was more than a tie."""
     best = table.cell(behaviour.name, turning.best) if turning.best is not None else None
     here = table.cell(behaviour.name, turning.step)
     name = title(behaviour.name)
@@ -223,6 +264,8 @@ def _turned(table: ProbeTable, behaviour: Behaviour, turning: Turning, step: int
         "best": amount(behaviour, best.value),
         "now": amount(behaviour, here.value),
     }
+    if turning.loss_fell and {turning.best, turning.step} <= set(tied):
+        return say("choice.turned_level", **numbers, before=turning.loss_best, after=turning.loss_here)
     if turning.loss_fell:
         return say("choice.turned_loss", **numbers, before=turning.loss_best, after=turning.loss_here)
     return say("choice.turned", **numbers)

@@ -113,8 +113,10 @@ def _between(turning: Turning | None) -> tuple[int, int] | None:
 def _turned(turning: Turning) -> str:
     if turning.low is None or turning.high is None:
         return tr("report.check.turns", step=count(turning.step))
-    key = "turns_loss" if turning.loss_fell else "turns_between"
-    return tr(f"report.check.{key}", step=count(turning.step), between=_where(turning.low, turning.high))
+    where = {"step": count(turning.step), "between": _where(turning.low, turning.high)}
+    if turning.loss_fell:  # by how much is left to the reader: what of it is noise is said with the choice
+        return tr("report.check.turns_loss", **where, before=turning.loss_best, after=turning.loss_here)
+    return tr("report.check.turns_between", **where)
 
 
 def _turns(turning: Turning) -> str:
