@@ -11,7 +11,7 @@ from tests.probe.engines import Planted
 from doneness.models import Generated
 from doneness.probe import Asking, Panel, Probe, Store, build_table
 from doneness.probe.allocation import Aim, Allocated, Rounds, allocate, in_turn
-from doneness.probe.choice import goal_of, ruled_out
+from doneness.probe.choice import goal_of, left_by_goal, ruled_out
 from doneness.probe.measure import Measure
 from doneness.probe.panel import Alone
 from doneness.runs.probes import BASE, Answer, Behaviour
@@ -81,9 +81,10 @@ def choice_of(probes: Sequence[Probe], answers: Mapping[int, Sequence[Answer]], 
     vetoed = ruled_out(table, tied)
     found = goal_of(table)
     if found is not None:
-        pool = [s for s in found[1].equal if s not in vetoed]
-        if pool:
-            return ([s for s in pool if s in tied] or pool)[0]
+        allowed = [s for s in found[1].candidates if s not in vetoed]
+        left = [step for steps in left_by_goal(table, found, tied, allowed) for step in steps]
+        if left:
+            return left[0]
     return next((s for s in tied if s not in vetoed), None)
 
 

@@ -10,7 +10,7 @@ and this module puts the outcome into words.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from doneness.core import Diagnosis, Message, Verdict, say
@@ -20,7 +20,7 @@ from doneness.probe.vetoes import barred, unsure_guards
 from doneness.runs.probes import BASE, Behaviour, Choice, ProbeTable, Standing, Turning
 from doneness.runs.run import Run
 
-__all__ = ["explain", "goal_of", "ruled_out"]
+__all__ = ["explain", "goal_of", "left_by_goal", "ruled_out"]
 
 _MOST_TURNS = 3
 _SIGN = {"higher": 1, "lower": -1}
@@ -93,9 +93,8 @@ def explain(diagnosis: Diagnosis, run: Run, table: ProbeTable | None, vetoed: Ve
         return Choice(None, None, _why_none(diagnosis, tied, out), tied, out)
     found = goal_of(table)
     if table is not None and found is not None:
-        pool = _on_disk(run, [s for s in found[1].equal if s not in out])
-        both = [s for s in pool if s in tied]
-        near = [] if both else _on_disk(run, [s for s in _near(table, *found) if s in tied and s not in out])
+        allowed = _on_disk(run, [s for s in found[1].candidates if s not in out])
+        both, near, pool = left_by_goal(table, found, tied, allowed)
         if both or near or pool:
             step = (both or near or pool)[0]
             reasons = [*_gain(step, table, *found), *_why(step, found, (both, near), diagnosis)]
@@ -129,6 +128,25 @@ def _choice(
 def _on_disk(run: Run, steps: Sequence[int]) -> list[int]:
     there = {c.step for c in run.checkpoints if c.exists}
     return [s for s in steps if s in there] if there else list(steps)
+
+
+def left_by_goal(
+    table: ProbeTable, goal: tuple[Behaviour, Standing], tied: Sequence[int], allowed: Collection[int]
+) -> tuple[list[int], list[int], list[int]]:
+    """What the goal leaves to choose from: the first that is not empty decides, and of it the earliest step.
+
+    Args:
+        table: what the probes found.
+        goal: from `goal_of`.
+        tied: steps tied in loss.
+        allowed: steps that no guard rules out and that are there.
+
+    Returns:
+        Those as good as the best that are tied in loss; those near the best that are; those as good as the best.
+    """
+    pool = [s for s in goal[1].equal if s in allowed]
+    near = [s for s in _near(table, *goal) if s in allowed]
+    return [s for s in pool if s in tied], [s for s in near if s in tied], pool
 
 
 def _near(table: ProbeTable, behaviour: Behaviour, found: Standing) -> list[int]:

@@ -2,8 +2,9 @@
 
 The answers that are missing are drawn, as if they came from where the answers so far did: whole clusters of questions
 anew (`curves.resample`), with what is known counted as known. On each draw the rule of the choice is applied: the first
-goal in which some checkpoint is shown better than base decides, among those equal to the best in it; else the loss
-does; guards that show harm rule out. How often each checkpoint comes out is what further questions could still change.
+goal in which some checkpoint is shown better than base decides, among those equal to the best in it, or near it and
+tied in loss; else the loss does; guards that show harm rule out. How often each checkpoint comes out is what further
+questions could still change.
 """
 
 from __future__ import annotations
@@ -54,11 +55,13 @@ class Drawn:
     Attributes:
         levels: in the direction of the better; shape (draws, 1 + k), base first.
         errors: standard error of each checkpoint's difference to base on a whole set; shape (k,).
+        apart: the same of the difference of two checkpoints; shape (k, k).
         margin: harm that still counts as the same.
     """
 
     levels: Floats
     errors: Floats
+    apart: Floats
     margin: float
 
     @property
@@ -97,9 +100,7 @@ def foresee(
         gains = np.where(out, -np.inf, each.gains)
         shown = (gains > _z(comparisons) * each.errors).any(axis=1) & open_
         top = gains.max(axis=1, keepdims=True)
-        equal = np.isfinite(gains) & (gains >= top - _HALF * each.margin)
-        chosen = _first(equal, prefer)
-        pick = np.where(shown, chosen, pick)
+        pick = np.where(shown, _first(gains, each, prefer), pick)
         best |= shown[:, None] & (gains == top)
         open_ &= ~shown
     left = ~out
@@ -128,8 +129,12 @@ def drawn_whole(scored: Scored, steps: Sequence[int], whole: int) -> Drawn | Non
     # Answers that are all alike show no spread, which is not the same as having none.
     unseen = _unseen(only, asked) * np.random.default_rng([asked, len(steps)]).standard_normal(spread.shape)
     errors = np.hypot((spread[:, 1:] - spread[:, :1]).std(axis=0), np.sqrt(2.0) * _unseen(only, asked))
+    apart = (spread[:, 1:, None] - spread[:, None, 1:]).std(axis=0)
     return Drawn(
-        levels + np.sqrt(1.0 - share) * (spread + unseen), errors * np.sqrt(share), only.measure.behaviour.margin
+        levels + np.sqrt(1.0 - share) * (spread + unseen),
+        errors * np.sqrt(share),
+        np.hypot(apart, np.sqrt(2.0) * _unseen(only, asked)) * np.sqrt(share),
+        only.measure.behaviour.margin,
     )
 
 
@@ -152,11 +157,23 @@ def _vetoed(guards: Sequence[Drawn], draws: int, steps: int) -> NDArray[np.bool_
     return out
 
 
-def _first(equal: NDArray[np.bool_], prefer: Sequence[int]) -> NDArray[np.intp]:
-    """The earliest of the equal; of those tied in loss, where there are any among them. −1 for none."""
-    both = np.zeros_like(equal)
-    both[:, list(prefer)] = equal[:, list(prefer)]
-    pool = np.where(both.any(axis=1, keepdims=True), both, equal)
+def _first(gains: Floats, goal: Drawn, prefer: Sequence[int]) -> NDArray[np.intp]:
+    """The earliest that the goal and the loss leave, as `probe.choice` picks it; −1 for none.
+
+    Of those equal to the best one that is tied in loss, else of those near it one that is, else of those equal.
+    """
+    top = gains.max(axis=1, keepdims=True)
+    there = np.isfinite(gains)
+    equal = there & (gains >= top - _HALF * goal.margin)
+    pairs = max(1, gains.shape[1] * (gains.shape[1] - 1) // 2)
+    behind = np.where(np.isfinite(top), top, 0.0) - gains
+    told = behind > _z(pairs) * goal.apart[gains.argmax(axis=1)]
+    near = there & (gains >= top - goal.margin) & ~told
+    tied = np.zeros(gains.shape[1], dtype=bool)
+    tied[list(prefer)] = True
+    both, lenient = equal & tied, near & tied
+    some, more = both.any(axis=1, keepdims=True), lenient.any(axis=1, keepdims=True)
+    pool = np.where(some, both, np.where(more, lenient, equal))
     return np.asarray(np.where(pool.any(axis=1), pool.argmax(axis=1), -1))
 
 
