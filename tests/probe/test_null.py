@@ -11,7 +11,7 @@ import pytest
 from doneness.core import DataError
 from doneness.probe.asking import Asking
 from doneness.probe.measure import Measure
-from doneness.probe.null import CONFIG, WEIGHTS, ask_null, null_readings, write_null
+from doneness.probe.null import CONFIG, WEIGHTS, ask_null, kept_trained, null_readings, write_null
 from doneness.probe.suite import Probe
 from doneness.runs.probes import Answer, Behaviour
 
@@ -61,11 +61,14 @@ def test_what_is_no_pair_stays_and_none_is_an_error(adapter: Path, tmp_path: Pat
     from safetensors.torch import load_file, save_file
 
     out = write_null(adapter, tmp_path / "null", 3)
+    assert kept_trained(adapter) == 1
     assert (out / CONFIG).read_text() == (adapter / CONFIG).read_text()
     assert torch.equal(load_file(str(out / WEIGHTS))["base_model.model.norm.weight"], torch.ones(8))
     save_file({"norm": torch.ones(2)}, str(adapter / WEIGHTS))
     with pytest.raises(DataError, match="no LoRA matrices"):
         write_null(adapter, tmp_path / "other", 1)
+    save_file({A: torch.ones(4, 24), B: torch.ones(16, 4)}, str(adapter / WEIGHTS))
+    assert kept_trained(adapter) == 0
 
 
 PROBES = tuple(Probe(f"t{i}", "text", "", "", (), asks=("nll",), text=f"text {i}") for i in range(12))

@@ -65,6 +65,18 @@ def write_null(adapter: Path, out: Path, seed: int, kind: str = "shuffled") -> P
     return out
 
 
+def kept_trained(adapter: Path) -> int:
+    """How many trained tensors a null adapter of this one leaves as they are: whole layers, DoRA's magnitudes."""
+    from safetensors import safe_open
+
+    if not (adapter / WEIGHTS).is_file():
+        return 0
+    with safe_open(str(adapter / WEIGHTS), "pt") as file:
+        names = set(file.keys())
+    pairs = {n for n in names if _A in n and n.replace(_A, _B) in names}
+    return len(names) - 2 * len(pairs)
+
+
 def ask_null(engine: Engine, steps: Sequence[int], probes: Sequence[Probe], asking: Asking) -> list[list[Answer]]:
     """The cheap questions to null adapters: options, NLL and KL, one forward each.
 

@@ -164,14 +164,16 @@ def _asked(subject: Subject, asked: Questions, panel: Panel, steps: Sequence[int
         wanted = sorted({*wanted, *unasked[:2]})
     save_choice(subject.out, choice)
     _save_scores(subject, asked, panel, table.steps)
+    more: tuple[Message, ...] = ()
     if way.options.nulls:
-        from doneness.workflows.nulls import beside_nulls
+        from doneness.workflows.nulls import beside_nulls, told_of
 
+        more = told_of(subject, table, choice.step)
         table = beside_nulls(subject, asked, panel, table, choice.step, way.options.nulls)
         save_table(subject.out, table)
     if subject.recipe is not None:
         _record(subject.folder, table, choice, done)
-    return Probed(table, choice, (*_told(done), *_of_measuring(asked, table)), subject.out)
+    return Probed(table, choice, (*_told(done), *_of_measuring(asked, table), *more), subject.out)
 
 
 def _first_steps(
