@@ -138,7 +138,7 @@ def page(found: dict[str, Any]) -> str:
         f"Written by `python -m bench.lm_eval_same`; {found['model']}, float32, CPU; lm-eval {found['lm_eval']}.",
         f"Largest difference of an option's log-likelihood in nats (at most {TOLERANCE:g} is wanted), `acc` (ours",
         "`choice`) and `acc_norm` (ours `choice_norm`), and on how many items the two agree. Seconds include loading;",
-        "theirs also its start.",
+        "theirs also its start; they are no comparison of speed: the machine did other work beside them.",
         "",
         "| items | n | options | chat template | largest difference | acc ours / theirs | same "
         "| acc_norm ours / theirs | same | seconds ours / theirs |",
