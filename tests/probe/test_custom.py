@@ -73,7 +73,9 @@ def test_a_mistake_is_one_clear_line(entry: str, tmp_path: Path) -> None:
     [
         ("return answer.txet", r"question q7: AttributeError.*line 11"),
         ("return 'good'", "gave 'good' at question q7"),
-        ("return float('nan')", "gave nan"),
+        ("return float('nan')", "mine.py:Polite gave nan at question q7"),
+        ("import numpy; return numpy.float32('nan')", "gave .*nan.* at question q7"),
+        ("import numpy; return numpy.mean([]) if 0 else numpy.inf", "gave inf"),
         ("return 0.5", "gave 0.5"),
     ],
 )
@@ -82,6 +84,14 @@ def test_a_mistake_in_scoring_names_the_question(body: str, part: str, tmp_path:
     (measure,) = load_behaviours(["mine.py:Polite"], write(tmp_path, text))
     with pytest.raises(DonenessError, match=part):
         measure.score(Probe("q7", "safe", "Q?", "", ()), Answer("q7", 0, "A", 1, 0.5, False))
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    body = "import numpy; return (numpy.float32(1), numpy.int64(1), numpy.bool_(True))[len(answer.text)]"
+    text = POLITE.replace('return float("please" in answer.text.lower())', body)
+    (measure,) = load_behaviours(["mine.py:Polite"], write(tmp_path, text))
+    told = [measure.score(Probe("q", "safe", "Q?", "", ()), Answer("q", 0, "A" * n, 1, 0.5, False)) for n in range(3)]
+    assert told == [1.0, 1.0, 1.0] and {type(each) for each in told} == {float}
 
 
 def test_two_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -237,3 +238,64 @@ def test_the_rows_that_a_judge_fills() -> None:
         assert against(open_question, short, short) == 0.5
         assert len(served.asked) == 3
     assert with_judge(MEASURES, None) == MEASURES
+
+
+@contextmanager
+def trickling(head: bytes, byte: bytes, pause: float) -> Iterator[str]:
+    """A server that never is silent and never ends: `head`, and then `byte` after `byte`."""
+    stop = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while not stop.is_set():
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            with client, suppress(OSError):
+                client.recv(1 << 16)
+                client.sendall(head)
+                while not stop.wait(pause):
+                    client.sendall(byte)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    finally:
+        stop.set()
+        listener.close()
+        thread.join(5)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Slow: ",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFF\r\n",
+        b"HTTP/1.1 503 Busy\r\nContent-Length: 1000000\r\n\r\n",
+    ],
+)
+def test_a_judge_that_trickles_is_given_up(head: bytes) -> None:
+    with trickling(head, b" ", 0.02) as url:
+        waits: list[float] = []
+        slow = Endpoint(url, "judge-1", timeout=5.0, whole=0.3, tries=2, sleep=waits.append)
+        judge = Judge(slow)
+        done = threading.Event()
+        grades: list[int | None] = []
+
+        def ask() -> None:
+            grades.append(judge.grade("Q?", "R", "A"))
+            done.set()
+
+        threading.Thread(target=ask, daemon=True).start()
+        assert done.wait(60), "the probing would have been held for ever"
+        assert grades == [None] and len(waits) == 1
+        assert (judge.lost, judge.asked) == (1, 1)
+
+
+def test_a_refusal_that_trickles_is_said_by_its_code() -> None:
+    head = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 1000000\r\n\r\n"
+    with trickling(head, b"x", 0.02) as url, pytest.raises(DonenessError, match="401"):
+        Endpoint(url, "judge-1", timeout=5.0, whole=0.3, tries=1).reply([{"role": "user", "content": "Q"}])

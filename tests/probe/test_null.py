@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from doneness.core import DataError
-from doneness.probe.asking import Asking
+from doneness.probe.asking import CHEAP, Asking
 from doneness.probe.measure import Measure
-from doneness.probe.null import CONFIG, WEIGHTS, ask_null, kept_trained, null_readings, write_null
+from doneness.probe.null import CONFIG, WEIGHTS, kept_trained, null_readings, write_null
+from doneness.probe.panel import Alone, Panel
+from doneness.probe.store import Store
 from doneness.probe.suite import Probe
 from doneness.runs.probes import Answer, Behaviour
 
@@ -132,7 +134,18 @@ def test_null_adapters_are_asked_the_cheap_questions_alone(monkeypatch: pytest.M
 
     monkeypatch.setattr(asking, "_rows", lambda engine, job: [((), (1, 2)) for _ in job.probes], raising=False)
     probes = (*PROBES, Probe("k", "knowledge", "?", "", (("right",),)))
-    found = ask_null(Losses(), (-1, -2), probes, Asking(batch_size=5))  # type: ignore[arg-type]
+    store = Store(None)
+    made: list[int] = []
+
+    def opened() -> Losses:
+        made.append(1)
+        return Losses()
+
+    for _ in range(2):
+        panel = Panel(Alone(opened), probes, Asking(batch_size=5), store, {0: "base", 1: "one", 2: "two"})  # type: ignore[arg-type]
+        assert panel.ask((1, 2), asks=CHEAP)
+        found = list(panel.answers((1, 2), partial=True).values())
+    assert made == [1]  # asked once: the second time everything is known
     assert [len(each) for each in found] == [12, 12]
-    assert {a.step for a in found[1]} == {-2}
+    assert {a.step for a in found[1]} == {2}
     assert found[1][0].nll is not None

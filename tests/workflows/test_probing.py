@@ -84,10 +84,15 @@ def test_checkpoints_of_another_tool_are_asked_and_not_asked_again(
 
 
 def test_answers_can_lie_elsewhere_and_some_steps_be_asked(foreign: Path, tmp_path: Path) -> None:
-    assert probe(foreign, "--out", str(tmp_path / "there"), "--steps", "base,4", "--null", "2") == 0
+    asked = ("--out", str(tmp_path / "there"), "--steps", "base,4", "--null", "2")
+    assert probe(foreign, *asked) == 0
     table = load_table(tmp_path / "there")
     assert table is not None and table.steps == (0, 4)
     assert {n.step for n in table.nulls} <= {4}
+    store = tmp_path / "there" / "probes" / "store.jsonl"
+    before = store.read_text()
+    assert probe(foreign, *asked) == 0
+    assert store.read_text() == before  # random adapters are not asked twice either
     assert not (foreign / "probes").exists()
 
 
@@ -205,3 +210,116 @@ def test_of_a_large_file_the_smallest_tensor_is_looked_at(tmp_path: Path, monkey
         save_file(weights | norms, str(folder / "model.safetensors"))
         hashes.add(checkpoint_weights(folder, "base"))
     assert len(hashes) == 3
+
+
+def test_lines_of_the_store_that_cannot_be_read_are_told(foreign: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert probe(foreign) == 0
+    assert "cannot be read" not in capsys.readouterr().out
+    store = foreign / "probes" / "store.jsonl"
+    lines = store.read_text(encoding="utf-8").splitlines()
+    store.write_text("\n".join([*lines[:-2], lines[-2][:20], "{}"]) + "\n", encoding="utf-8")
+    assert probe(foreign, "--lang", "en") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "store.jsonl: 2 lines cannot be read; what they held is asked again where it is needed." in said
+    assert len(store.read_text(encoding="utf-8").splitlines()) == len(lines) + 2  # both were asked again
+    assert probe(foreign, "--lang", "zh") == 0
+    assert "有2行无法读取" in "".join(capsys.readouterr().out.split())
+
+
+NAN = """
+class Odd:
+    name = "odd"
+    better = "higher"
+    unit = "ratio"
+    margin = 0.05
+    guard = False
+
+    def score(self, probe, answer):
+        return float("nan") if probe.id == "i2" else 1.0
+"""
+
+
+def test_a_behaviour_of_ones_own_that_gives_no_number_is_named_with_its_question(
+    foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from doneness.config import ProbesSection
+    from doneness.workflows.probe import ProbeOptions, probe_subject
+
+    (tmp_path / "mine.py").write_text(NAN)
+    section = ProbesSection(
+        suite=str(foreign / "suite.jsonl"), behaviours=(f"{tmp_path / 'mine.py'}:Odd",), max_new_tokens=4
+    )
+    with pytest.raises(DonenessError, match=r"mine\.py:Odd gave nan at question i2"):
+        probe_subject(subject_of(foreign), section, ProbeOptions())
+    assert len(Store(foreign)) > 0  # what was answered is kept
+
+    # One that comes with the package, or through the library, is told and left out of the files.
+    from doneness.probe.behaviours import MEASURES
+
+    length = next(m for m in MEASURES if m.behaviour.name == "length")
+    odd = replace(length, score=lambda p, a: float("inf") if p.id == "i2" else 1.0)
+    monkeypatch.setattr("doneness.workflows.asking.measures_of", lambda *_: (odd,))
+    told = probe_subject(subject_of(foreign), replace(section, behaviours=()), ProbeOptions()).told
+    lines = [line.text("en") for line in told if "no number" in line.text("en")]
+    assert lines == [
+        "Answer length: no number for 3 answers (the first: the base model, question i2); they are left out of it."
+    ]
+    panels = (foreign / "probes" / "panels.jsonl").read_text(encoding="utf-8")
+    assert '"k1"' in panels and '"i2"' not in panels and "Infinity" not in panels
+
+
+def test_a_suite_keeps_the_language_it_was_asked_in(
+    foreign: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever reads another language asks on and chooses among the questions that were asked."""
+    asked = ["probe", str(foreign), "--suite", "general", "--questions", "3", "--max-new-tokens", "2"]
+    monkeypatch.setenv("DONENESS_LANG", "en")
+    assert main(asked) == 0
+    table, stored = load_table(foreign), load_answers(foreign, 4)
+    assert table is not None and stored is not None and all("-en-" in a.id for a in stored[1])
+    monkeypatch.setenv("DONENESS_LANG", "zh")
+    capsys.readouterr()
+    assert main(["choose", str(foreign), "--suite", "general", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["schema"] == "doneness.choose/1"
+    assert main(asked) == 0
+    assert load_answers(foreign, 4) == stored
+    # Kept before the language was: found by trying.
+    (foreign / "probes" / "asked.json").unlink()
+    assert main(["choose", str(foreign), "--suite", "general", "--json"]) == 0
+    (foreign / "probes" / "asked.json").write_text("{")
+    assert main(["choose", str(foreign), "--suite", "general", "--json"]) == 0
+    capsys.readouterr()
+    assert main(["choose", str(foreign), "--suite", "medical", "--lang", "en"]) == 2
+    assert "cannot be found" in capsys.readouterr().err
+
+
+OWN = """
+class Polite:
+    name = "polite"
+    better = "higher"
+    unit = "share"
+    margin = 0.05
+    guard = False
+    binary = True
+
+    def score(self, probe, answer):
+        return float("please" in answer.text.lower())
+"""
+
+
+def test_what_was_asked_is_chosen_from_again_without_naming_it(
+    foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run of another tool has no recipe: suite and own behaviour are those of the last probing, from anywhere."""
+    (tmp_path / "mine.py").write_text(OWN)
+    monkeypatch.chdir(foreign)
+    asked = ["probe", str(foreign), "--suite", "suite.jsonl", "--max-new-tokens", "4"]
+    assert main([*asked, "--behaviour", str(tmp_path / "mine.py") + ":Polite", "--lang", "en"]) == 0
+    assert "polite" in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path)
+    assert main(["choose", str(foreign), "--goal", "polite", "--lang", "en"]) == 0
+    assert "polite" in capsys.readouterr().out
+    assert main([*asked[:2], "--suite", "general", "--behaviour", "absent.py:Polite"]) == 2
+    assert "absent.py" in capsys.readouterr().err

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from doneness.cli.console import console
 from doneness.config import ProbesSection
+from doneness.config.rewards import beside
 from doneness.core import DonenessError, tr
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--judge-model", metavar="NAME", default="default", help=tr("cli.probe.judge_model"))
     parser.add_argument("--null", type=int, default=0, metavar="K", help=tr("cli.probe.null"))
     parser.add_argument("--flatness", action="store_true", help=tr("cli.probe.flatness"))
+    parser.add_argument("--behaviour", action="append", metavar="FILE.py:CLASS", help=tr("cli.probe.behaviour"))
     parser.add_argument("--workers", type=int, default=0, metavar="N", help=tr("cli.probe.workers"))
 
 
@@ -83,7 +85,7 @@ def asking(out: Console) -> Iterator[Told]:
     with Progress(*columns, console=out, disable=not out.is_terminal, transient=True) as bar:
 
         def told(step: int, count: int, total: int) -> None:
-            name = tr("cli.probe.asking", step=step) if step else tr("cli.probe.asking_base")
+            name = _named(step)
             if step not in tasks:
                 tasks[step] = bar.add_task(name, total=total)
             bar.update(tasks[step], completed=count, total=total)
@@ -95,6 +97,14 @@ def asking(out: Console) -> Iterator[Told]:
     if not out.is_terminal:
         for line in (line for line in open_.values() if len(set(line.rpartition(" ")[2].split("/"))) > 1):
             out.print(Text(line))
+
+
+def _named(step: int) -> str:
+    from doneness.runs.probes import NULLS
+
+    if step >= NULLS:
+        return tr("cli.probe.asking_null", number=step - NULLS + 1)
+    return tr("cli.probe.asking", step=step) if step else tr("cli.probe.asking_base")
 
 
 def _print(out: Console, table: ProbeTable | None, choice: Choice) -> None:
@@ -134,6 +144,7 @@ def _section(section: ProbesSection, options: argparse.Namespace) -> ProbesSecti
         "checkpoints": options.checkpoints,
         "max_new_tokens": options.max_new_tokens,
         "batch_size": options.batch_size,
+        "behaviours": tuple(beside(text, Path.cwd()) for text in options.behaviour) if options.behaviour else None,
     }
     for name in ("questions", "checkpoints", "max_new_tokens", "batch_size"):
         low = 0 if name == "questions" else 1

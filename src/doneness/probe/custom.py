@@ -10,8 +10,9 @@
         def score(self, probe, answer):
             return float("please" in answer.text.lower())
 
-`score` gives a number, or None where the question does not bear on it. A share of which every score is 0 or 1 says so
-with `binary = True`; `goal = True` lets a gain decide between checkpoints; `needs` names what must have been asked.
+`score` gives a number, or None where the question does not bear on it; NaN is refused, naming the question. A share of
+which every score is 0 or 1 says so with `binary = True`; `goal = True` lets a gain decide between checkpoints; `needs`
+names what must have been asked.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ import math
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 from doneness.core import DonenessError, tr
 from doneness.probe.behaviours import MEASURES
@@ -141,7 +145,8 @@ def _scorer(entry: str, made: Any) -> Callable[[Probe, Answer], float | None]:
             raise DonenessError(tr("probe.custom.raised", entry=entry, id=probe.id, reason=reason)) from error
         if value is None:
             return None
-        number = isinstance(value, (bool, int, float)) and math.isfinite(value)
+        # Numbers of numpy are as good as any; NaN would leave the question out without a word.
+        number = isinstance(value, (bool, np.bool_, Real)) and math.isfinite(value)
         if not number or (binary and value not in (0, 1)):
             raise DonenessError(tr("probe.custom.no_number", entry=entry, id=probe.id, value=repr(value)[:80]))
         return float(value)

@@ -21,11 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from doneness.core import DonenessError, tr
+from doneness.probe.deadline import opener
 from doneness.runs.atomic import write_text
 
 URL, MODEL, KEY = "DONENESS_JUDGE_URL", "DONENESS_JUDGE_MODEL", "DONENESS_JUDGE_KEY"
 _PASSING = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 _LONGEST_WAIT = 60.0
+_MOST = 1 << 24  # bytes of a reply; a longer one is none
 
 Messages = Sequence[Mapping[str, str]]
 
@@ -44,6 +46,7 @@ class Endpoint:
         key: sent as a bearer token; empty sends none.
         cache: folder of the replies; None keeps none.
         timeout: seconds of silence before a try is given up.
+        whole: seconds after which a try is given up even where bytes still come.
         tries: how often one request is sent at most.
         wait: seconds before the second try, doubled for each further one.
         sleep: what waits.
@@ -54,6 +57,7 @@ class Endpoint:
     key: str = field(default="", repr=False)
     cache: Path | None = None
     timeout: float = 60.0
+    whole: float = 180.0
     tries: int = 5
     wait: float = 1.0
     sleep: Callable[[float], None] = time.sleep
@@ -98,12 +102,12 @@ class Endpoint:
         url = self.base_url.rstrip("/") + "/chat/completions"
         request = urllib.request.Request(url, json.dumps(body).encode(), head, method="POST")
         try:
-            with _OPENER.open(request, timeout=self.timeout) as response:
-                return _text_of(response.read()), "", 0.0
+            with opener(self.whole).open(request, timeout=min(self.timeout, self.whole)) as response:
+                return _text_of(response.read(_MOST)), "", 0.0
         except urllib.error.HTTPError as error:
             with error:
                 if error.code not in _PASSING:
-                    said = " ".join(error.read(2000).decode("utf-8", "replace").split())[:200]
+                    said = _words_of(error)
                     raise DonenessError(tr("judge.refused", url=url, code=error.code, said=said)) from error
                 return None, f"HTTP {error.code}", _seconds(error.headers.get("Retry-After"))
         except (OSError, http.client.HTTPException) as error:  # timeouts and broken connections among them
@@ -119,16 +123,6 @@ class Endpoint:
 _GARBAGE = "an answer that is none"
 
 
-class _Here(urllib.request.HTTPRedirectHandler):
-    """Follows nobody: the key was given for one address."""
-
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        """No further request."""
-
-
-_OPENER = urllib.request.build_opener(_Here)
-
-
 def from_environment(cache: Path | None = None) -> Endpoint | None:
     """The endpoint that DONENESS_JUDGE_URL, _MODEL and _KEY name; None where no address is set.
 
@@ -142,6 +136,15 @@ def from_environment(cache: Path | None = None) -> Endpoint | None:
     if not model:
         raise DonenessError(tr("judge.no_model", url=URL, model=MODEL))
     return Endpoint(url, model, os.environ.get(KEY, "").strip(), cache)
+
+
+def _words_of(error: urllib.error.HTTPError) -> str:
+    """What a refusal says, as far as it comes."""
+    try:
+        said = error.read(2000)
+    except (OSError, http.client.HTTPException):
+        return error.reason
+    return " ".join(said.decode("utf-8", "replace").split())[:200]
 
 
 def _text_of(raw: bytes) -> str | None:

@@ -20,8 +20,7 @@ import numpy as np
 
 from doneness.core import DataError, tr
 from doneness.curves.student import t_quantile
-from doneness.probe.asking import CHEAP, Asking, Job, asks_of, execute, key_of
-from doneness.probe.engine import Engine
+from doneness.probe.asking import CHEAP
 from doneness.probe.measure import Measure
 from doneness.probe.scoring import score
 from doneness.probe.suite import Probe
@@ -77,18 +76,6 @@ def kept_trained(adapter: Path) -> int:
     return len(names) - 2 * len(pairs)
 
 
-def ask_null(engine: Engine, steps: Sequence[int], probes: Sequence[Probe], asking: Asking) -> list[list[Answer]]:
-    """The cheap questions to null adapters: options, NLL and KL, one forward each.
-
-    Args:
-        engine: has the null adapters among its checkpoints, under steps of their own.
-        steps: those steps.
-        probes: all questions; those that cost more than a forward are passed over.
-        asking: as the checkpoints were asked.
-    """
-    return [_answers(engine, step, probes, asking) for step in steps]
-
-
 def null_readings(
     measures: Sequence[Measure],
     probes: Sequence[Probe],
@@ -132,20 +119,6 @@ def _reading(name: str, step: int, value: float, noise: Sequence[float]) -> Null
     z = away / sd if sd > 0 else math.copysign(math.inf, away) if away else 0.0
     reach = t_quantile(0.975, n - 1) * sd * math.sqrt(1 + 1 / n)
     return NullReading(name, step, value, mean, sd, n, z, abs(away) > max(reach, 1e-9 * max(1.0, abs(mean))))
-
-
-def _answers(engine: Engine, step: int, probes: Sequence[Probe], asking: Asking) -> list[Answer]:
-    parts: dict[str, dict[str, Any]] = {}
-    for ask in CHEAP:
-        chosen = tuple(p for p in probes if ask in asks_of(p))
-        for first in range(0, len(chosen), asking.batch_size):
-            some = chosen[first : first + asking.batch_size]
-            keys = tuple(key_of(f"null{step}", ask, p, asking) for p in some)
-            for part in execute(engine, Job(step, ask, some, keys, asking)):
-                parts.setdefault(part.id, {}).update(part.value)
-    empty: dict[str, Any] = {"text": "", "tokens": 0, "confidence": 0.0, "capped": False}
-    fields = {i: {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()} for i, found in parts.items()}
-    return [Answer(p.id, step, **(empty | fields[p.id])) for p in probes if p.id in fields]
 
 
 def _shuffled(a: Any, b: Any, generator: np.random.Generator) -> tuple[Any, Any]:

@@ -82,7 +82,7 @@ class Panel:
     ) -> None:
         self.pool, self.probes, self.asking, self.store = pool, tuple(probes), asking, store
         self.weights = dict(weights)
-        self._progress = progress
+        self.progress = progress
         self._keys: dict[tuple[int, str, str], str] = {}
         self.written = 0  # new tokens that were generated here
         if isinstance(pool, Alone):
@@ -245,7 +245,7 @@ class Panel:
 
     def _tell(self, step: int, more: int) -> None:
         total = len(self._asked.get(step, ()))
-        self._progress(step, min(total, self._done.get(step, 0) + more), total)
+        self.progress(step, min(total, self._done.get(step, 0) + more), total)
 
 
 def pick_checkpoints(existing: Sequence[int], wanted: int, must: Sequence[int] = ()) -> tuple[int, ...]:

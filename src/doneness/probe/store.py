@@ -132,7 +132,7 @@ class Store:
         """Read on from where reading ended; a last line without its end is left for later."""
         size = os.fstat(handle).st_size
         if size < self._read:  # deleted and begun anew
-            self._read = 0
+            self._read = self.damaged = 0
         chunks, at = [], self._read
         while at < size and (chunk := os.pread(handle, min(1 << 24, size - at), at)):
             chunks.append(chunk)

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from doneness.config import ProbesSection, Recipe, build_recipe
-from doneness.core import DonenessError, Message, language, say, tr
+from doneness.core import DonenessError, Message, say, tr
 from doneness.data import read_preferences
 from doneness.data.near_duplicates import near_pairs
 from doneness.review import read_book
 from doneness.runs.atomic import write_text
 from doneness.runs.probes import load_table
+from doneness.workflows.asked_in import asked_in, suite_asked
 from doneness.workflows.check import Judged
 from doneness.workflows.export import Export, export_run
 from doneness.workflows.pairs import FILE, make_pairs
@@ -108,7 +109,8 @@ def begin(run: Path, asked: Align) -> Begun:
     lines += _not_in(run, file) if asked.pairs is None else []
     aligned = _recipe(recipe, file, model, out, asked.overrides)
     # Also of a suite that the overrides name, questions that the pairs come from are not asked.
-    suite, line = _suite(run, replace(recipe, probes=aligned.probes), [row.prompt for row in kept.rows])
+    probes = replace(aligned.probes, suite=aligned.probes.suite or suite_asked(run))
+    suite, line = _suite(run, replace(recipe, probes=probes), [row.prompt for row in kept.rows])
     lines.append(line)
     aligned = replace(aligned, probes=suite)
     return Begun(aligned, step, model, len(kept), tuple(lines))
@@ -207,7 +209,7 @@ def _suite(run: Path, recipe: Recipe, prompts: Sequence[str]) -> tuple[ProbesSec
     from doneness.probe.opening import open_suite
     from doneness.probe.suite import choose_questions
 
-    suite = open_suite(recipe.probes.suite, language())
+    suite = open_suite(recipe.probes.suite, asked_in(run, recipe.probes.suite))
     table = load_table(run)
     known = {question.id for question in table.questions} if table is not None else set()
     probes = tuple(probe for probe in suite.probes if probe.id in known)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from doneness.config import ProbesSection
-from doneness.core import DataError, Diagnosis, DonenessError, language, tr
+from doneness.core import DataError, Diagnosis, DonenessError, tr
 from doneness.diagnose import diagnose
 from doneness.runs import Run, read
 from doneness.runs.probes import FOLDER, Choice, ProbeTable
+from doneness.workflows.asked_in import asked_in
 from doneness.workflows.check import judge, own_params
 from doneness.workflows.deciding import decide, losses_of
 from doneness.workflows.going import without_strays
@@ -80,7 +81,7 @@ def questions_of(
     from doneness.probe.opening import open_suite
     from doneness.probe.suite import choose_questions
 
-    suite = open_suite(section.suite, language())
+    suite = open_suite(section.suite, asked_in(subject.out, section.suite))
     probes = choose_questions(suite.probes, section.questions, subject.seed)
     if without:
         probes = tuple(replace(p, asks=tuple(a for a in p.asks if a not in without)) for p in probes)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doneness.config import ProbesSection
-from doneness.core import Diagnosis, DonenessError, UnreadableError, language, tr
+from doneness.core import LANGUAGES, Diagnosis, DonenessError, UnreadableError, tr
 from doneness.runs import Run, read
 from doneness.runs.probes import (
     FOLDER,
@@ -22,6 +22,7 @@ from doneness.runs.probes import (
     save_choice,
     save_table,
 )
+from doneness.workflows.asked_in import asked_in, behaviours_asked, suite_asked
 from doneness.workflows.check import own_params
 from doneness.workflows.deciding import decide, losses_of
 from doneness.workflows.going import without_strays
@@ -116,14 +117,21 @@ def _questions(
 
     recipe = recipe_of(folder)
     section = recipe.probes if recipe is not None else ProbesSection()
-    if wanted.suite:
-        section = replace(section, suite=wanted.suite)
+    section = replace(
+        section,
+        suite=wanted.suite or suite_asked(folder) or section.suite,
+        behaviours=behaviours_asked(folder) or section.behaviours,
+    )
     if not section.suite:
         raise DonenessError(tr("choice.error.no_suite", path=str(folder), suite="-"))
-    suite = open_suite(section.suite, language())
     asked = {a.id for stored in answers.values() for a in stored}
-    probes = tuple(p for p in suite.probes if p.id in asked)
-    if len(probes) < len(asked):
+    # Answers that were kept before their language was are found by trying.
+    for lang in dict.fromkeys((asked_in(folder, section.suite), *LANGUAGES)):
+        suite = open_suite(section.suite, lang)
+        probes = tuple(p for p in suite.probes if p.id in asked)
+        if len(probes) == len(asked):
+            break
+    else:
         raise DonenessError(tr("choice.error.no_suite", path=str(folder), suite=section.suite))
     # Some were asked for more than their suite says: for the loss, and for it under noise on the weights.
     shaken = {a.id for stored in answers.values() for a in stored if a.shaken}

@@ -8,15 +8,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from doneness.core import Message, say
-from doneness.runs.probes import BASE, ProbeTable
+from doneness.runs.probes import BASE, NULLS, ProbeTable
 from doneness.workflows.engines import torch_maker
 from doneness.workflows.subject import Subject
 
 if TYPE_CHECKING:
+    from doneness.probe.engine import Engine
     from doneness.probe.panel import Panel
     from doneness.workflows.asking import Questions
-
-_FROM = 10**9  # steps of null adapters, which no run has
 
 
 def told_of(subject: Subject, table: ProbeTable, chosen: int | None) -> tuple[Message, ...]:
@@ -43,17 +42,26 @@ def beside_nulls(
     Raises:
         DataError: that checkpoint is no LoRA adapter.
     """
-    from doneness.probe.null import ask_null, null_readings, write_null
+    from doneness.probe.asking import CHEAP
+    from doneness.probe.null import null_readings, write_null
+    from doneness.probe.panel import Alone, Panel
 
     step = _step(table, chosen)
+    # The same seed makes the same adapter, so its answers are kept as any checkpoint's are.
+    weights = {NULLS + seed: f"null {seed} of {panel.weights[step]}" for seed in range(count)}
     with TemporaryDirectory() as place:
-        made = {
-            _FROM + seed: write_null(subject.checkpoints[step], Path(place) / str(seed), seed) for seed in range(count)
-        }
-        engine = torch_maker(replace(subject, checkpoints=made), asked.asking.batch_size)()
-        nulls = ask_null(engine, tuple(made), asked.probes, asked.asking)
+
+        def engine() -> Engine:
+            made = {s: write_null(subject.checkpoints[step], Path(place) / str(s), s - NULLS) for s in weights}
+            return torch_maker(replace(subject, checkpoints=made), asked.asking.batch_size)()
+
+        every = {BASE: panel.weights[BASE], **weights}
+        nulls = Panel(Alone(engine), panel.probes, asked.asking, panel.store, every, panel.progress)
+        nulls.ask(tuple(weights), asks=CHEAP)
+    found = nulls.answers(tuple(weights), partial=True)
     answers = panel.answers((BASE, step), partial=True)
-    return replace(table, nulls=null_readings(asked.measures, asked.probes, answers, nulls, step))
+    told = null_readings(asked.measures, asked.probes, answers, [found[s] for s in weights], step)
+    return replace(table, nulls=told)
 
 
 def _step(table: ProbeTable, chosen: int | None) -> int:

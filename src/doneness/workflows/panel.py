@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -124,8 +125,20 @@ class LivePanel:
         return [found[p.id] for p in batch]
 
 
-def scores_of(measures: Sequence[Measure], probes: Sequence[Probe], answers: Sequence[Answer]) -> list[Scores]:
-    """Every behaviour's score of every answer that bears on it, where that is a function of the answer alone."""
+def scores_of(
+    measures: Sequence[Measure],
+    probes: Sequence[Probe],
+    answers: Sequence[Answer],
+    lost: dict[str, list[str]] | None = None,
+) -> list[Scores]:
+    """Every behaviour's score of every answer that bears on it, where that is a function of the answer alone.
+
+    Args:
+        measures: the behaviours.
+        probes: the questions.
+        answers: to them, of one checkpoint.
+        lost: takes, by behaviour, the ids of questions whose score is NaN or infinite; they count nowhere.
+    """
     by_id = {probe.id: probe for probe in probes}
     found = []
     for measure in measures:
@@ -136,7 +149,10 @@ def scores_of(measures: Sequence[Measure], probes: Sequence[Probe], answers: Seq
             for a in answers
             if a.id in by_id and set(measure.needs) <= set(by_id[a.id].asks)
         }
-        known = {name: float(value) for name, value in told.items() if value is not None}
+        known = {name: float(value) for name, value in told.items() if value is not None and math.isfinite(value)}
+        none = [name for name, value in told.items() if value is not None and not math.isfinite(value)]
+        if none and lost is not None:
+            lost[measure.behaviour.name] = none
         if known:
             found.append(Scores(measure.behaviour, measure.binary, known))
     return found

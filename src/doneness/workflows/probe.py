@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doneness.config import ProbesSection
-from doneness.core import DonenessError, Message, say, tr
+from doneness.core import DonenessError, Message, tr
 from doneness.runs import Recorder
 from doneness.runs.atomic import write_text
 from doneness.runs.probes import BASE, FOLDER, Choice, ProbeTable, save_choice, save_table
+from doneness.workflows.asked_in import keep_asked
 from doneness.workflows.check import Judged, judge
+from doneness.workflows.probe_said import left_out, numberless, of_measuring, of_store
 from doneness.workflows.subject import Subject, parse_steps, refuse_closed, subject_of
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from doneness.workflows.asking import Questions
 
 PLAN = "allocation.json"
+# Questions by step and behaviour.
+Lost = dict[int, dict[str, list[str]]]
 _VLLM_LACKS = ("kl", "shaken")
 
 
@@ -119,6 +123,7 @@ def probe_subject(
     budget = _budget(options.budget)
     without = _VLLM_LACKS if options.engine == "vllm" else ()
     asked = questions_of(subject, section, without, _judge(subject, options))
+    keep_asked(subject.out, section.suite, section.behaviours)
     if options.flatness:
         asked = with_flatness(asked)
     tied = tied_in_loss(subject)
@@ -163,7 +168,7 @@ def _asked(subject: Subject, asked: Questions, panel: Panel, steps: Sequence[int
             break
         wanted = sorted({*wanted, *unasked[:2]})
     save_choice(subject.out, choice)
-    _save_scores(subject, asked, panel, table.steps)
+    lost = _save_scores(subject, asked, panel, table.steps)
     more: tuple[Message, ...] = ()
     if way.options.nulls:
         from doneness.workflows.nulls import beside_nulls, told_of
@@ -173,7 +178,8 @@ def _asked(subject: Subject, asked: Questions, panel: Panel, steps: Sequence[int
         save_table(subject.out, table)
     if subject.recipe is not None:
         _record(subject.folder, table, choice, done)
-    return Probed(table, choice, (*_told(done), *_of_measuring(asked, table), *more), subject.out)
+    told = (*left_out(done), *of_store(panel.store), *numberless(lost), *of_measuring(table, asked.judge), *more)
+    return Probed(table, choice, told, subject.out)
 
 
 def _first_steps(
@@ -221,41 +227,18 @@ def _judge(subject: Subject, options: ProbeOptions) -> Judge | None:
     return Judge(Endpoint(options.judge, options.judge_model, key, subject.out / FOLDER / JUDGED))
 
 
-def _save_scores(subject: Subject, asked: Questions, panel: Panel, steps: Sequence[int]) -> None:
-    """What a stopping rule would have seen of each checkpoint, for replay."""
+def _save_scores(subject: Subject, asked: Questions, panel: Panel, steps: Sequence[int]) -> Lost:
+    """What a stopping rule would have seen of each checkpoint, for replay; gives back where scores are no numbers."""
     from doneness.runs.panels import Panel as Scored
     from doneness.runs.panels import save_panels
     from doneness.workflows.panel import scores_of
 
     measures = [asked.guards.applied(m) for m in asked.measures]
     found = panel.answers(steps)
-    scored = {s: scores_of(measures, asked.probes, answers) for s, answers in found.items()}
+    lost: Lost = {s: {} for s in found}
+    scored = {s: scores_of(measures, asked.probes, answers, lost[s]) for s, answers in found.items()}
     save_panels(subject.out, [Scored(s, {e.behaviour.name: e for e in some}) for s, some in scored.items() if some])
-
-
-def _of_measuring(asked: Questions, table: ProbeTable) -> tuple[Message, ...]:
-    """What a reader of the table should know of how it came about."""
-    from doneness.probe.clusters import how
-
-    meant = (how(),) if any(b.name == "confabulation" for b in table.behaviours) else ()
-    return (*meant, *(asked.judge.told() if asked.judge is not None else ()))
-
-
-def _told(done: Allocated) -> tuple[Message, ...]:
-    """What was left out, and why."""
-    left = {s: n for s, n in done.unasked.items() if n}
-    if not left:
-        return ()
-    later = [s for s in left if s != BASE]
-    steps = say("probing.steps", steps=", ".join(map(str, later))) if later else say("probing.base")
-    if later and BASE in left:
-        steps = say("probing.base_and", steps=steps)
-    numbers = {"count": sum(left.values()), "of": done.questions, "most": max(left.values()), "where": steps}
-    lines = [say(f"probing.left.{done.ended}", **numbers)]
-    dropped = [(s, each["behind"]) for r in done.rounds for s, each in r.dropped.items()]
-    if dropped:
-        lines.append(say("probing.dropped", steps=", ".join(str(s) for s, _ in dropped)))
-    return tuple(lines)
+    return lost
 
 
 def _budget(text: str) -> Budget:

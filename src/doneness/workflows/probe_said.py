@@ -1,0 +1,58 @@
+"""What a probing tells beside its table: what was left out and why, what was lost, and how it was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from doneness.core import Message, say
+from doneness.runs.probes import BASE, ProbeTable
+
+if TYPE_CHECKING:
+    from doneness.probe.allocation import Allocated
+    from doneness.probe.judge import Judge
+    from doneness.probe.store import Store
+
+
+def left_out(done: Allocated) -> tuple[Message, ...]:
+    """What was left out, and why."""
+    left = {s: n for s, n in done.unasked.items() if n}
+    if not left:
+        return ()
+    later = [s for s in left if s != BASE]
+    steps = say("probing.steps", steps=", ".join(map(str, later))) if later else say("probing.base")
+    if later and BASE in left:
+        steps = say("probing.base_and", steps=steps)
+    numbers = {"count": sum(left.values()), "of": done.questions, "most": max(left.values()), "where": steps}
+    lines = [say(f"probing.left.{done.ended}", **numbers)]
+    dropped = [(s, each["behind"]) for r in done.rounds for s, each in r.dropped.items()]
+    if dropped:
+        lines.append(say("probing.dropped", steps=", ".join(str(s) for s, _ in dropped)))
+    return tuple(lines)
+
+
+def of_store(store: Store) -> tuple[Message, ...]:
+    """That answers were lost on the disk, where some were."""
+    return (say("probing.store_damaged", path=str(store.path), count=store.damaged),) if store.damaged else ()
+
+
+def numberless(lost: Mapping[int, Mapping[str, Sequence[str]]]) -> tuple[Message, ...]:
+    """A line for every behaviour that gave no number for some answers, by step and behaviour the questions' ids."""
+    from doneness.probe.phrases import title
+
+    lines = []
+    for name in dict.fromkeys(name for some in lost.values() for name in some):
+        at = {s: some[name] for s, some in sorted(lost.items()) if name in some}
+        step, ids = next(iter(at.items()))
+        where = say("probing.base") if step == BASE else say("probing.steps", steps=str(step))
+        count = sum(map(len, at.values()))
+        lines.append(say("probing.no_number", behaviour=title(name), count=count, id=ids[0], where=where))
+    return tuple(lines)
+
+
+def of_measuring(table: ProbeTable, judge: Judge | None) -> tuple[Message, ...]:
+    """What a reader of the table should know of how it came about."""
+    from doneness.probe.clusters import how
+
+    meant = (how(),) if any(b.name == "confabulation" for b in table.behaviours) else ()
+    return (*meant, *(judge.told() if judge is not None else ()))
