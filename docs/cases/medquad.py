@@ -132,6 +132,7 @@ def asking(work: Path) -> list[str]:
 def collect(work: Path) -> dict[str, Any]:
     """What the pages say: what was printed, the evaluation losses, the table, and some answers."""
     from doneness.runs import read
+    from doneness.workflows.deciding import losses_of
 
     shown = {"check": ["check", f"{work}/run"], "probe": asking(work), "choose": ["choose", f"{work}/run"]}
     told: dict[str, Any] = {
@@ -141,7 +142,7 @@ def collect(work: Path) -> dict[str, Any]:
     told["table"] = {k: table[k] for k in ("steps", "behaviours", "cells", "turning", "standings", "nulls")}
     told["choice"] = json.loads((work / "run" / "probes" / "choice.json").read_text(encoding="utf-8"))
     run = read(work / "run")[0]
-    told["losses"] = [{"step": e.step, "loss": e.loss} for e in run.evals]
+    told["losses"] = losses_of(run)
     told["answers"] = _answers(work / "run", table)
     return told
 

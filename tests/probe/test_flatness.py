@@ -17,6 +17,7 @@ from doneness.probe.store import Store
 from doneness.probe.suite import Probe
 from doneness.probe.table import build_table
 from doneness.probe.vetoes import Guards
+from doneness.runs.probes import Answer
 from doneness.workflows.asking import Questions, with_flatness
 
 PROBES = tuple(
@@ -61,3 +62,18 @@ def test_some_questions_with_references_are_shaken_and_a_suite_without_is_refuse
     assert [p.id for p in chosen] == [p.id for p in PROBES]
     with pytest.raises(DonenessError, match="flatness"):
         with_flatness(replace(ASKED, probes=PROBES[40:]))
+
+
+def test_no_other_behaviour_is_of_other_questions_by_it() -> None:
+    """Rows to be recited were trained on: a fall of their loss is no gain, and they are not shaken either."""
+    more = (*PROBES, *(Probe(f"r{i}", sort, f"Row {i}?", "a reference of seven little words", ())
+                       for i, sort in enumerate(("recite", "recite_held_out") * 20)))  # fmt: skip
+    asked = tuple(replace(p, asks=("answer", "nll")) if p.id < "t05" and p.sort == "task" else p for p in more)
+    for probes, shaken in ((asked, 5), (more, 32)):
+        chosen = with_flatness(replace(ASKED, probes=probes)).probes
+        assert sum("shaken" in p.asks for p in chosen) == shaken
+        assert all(p.sort == "task" for p in chosen if "shaken" in p.asks)
+    known = [replace(p, asks=("nll",)) for p in (*more[:4], *more[43:46])]
+    answers = {s: [Answer(p.id, s, "", 0, 0.0, False, nll=9.0, nll_tokens=3) for p in known] for s in (0, 4)}
+    cell = build_table(known, answers).cell("reference_nll", 4)
+    assert cell is not None and cell.n == 4

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from doneness.probe.vetoes import Guards
 
 _SHAKEN = 32  # questions; each costs four passes a checkpoint
+_BY_HEART = ("recite", "recite_held_out")  # rows that were trained on, and the same ones in other words
 JUDGED = "judge"  # folder of a judge's replies
 
 
@@ -96,15 +97,17 @@ def questions_of(
 def with_flatness(asked: Questions) -> Questions:
     """The same questions, some of which are also scored under noise on the weights.
 
+    Of those whose loss is asked for anyway, where there are any: no other behaviour is to be of other questions by it.
+
     Raises:
         DonenessError: no question has a reference that could be scored.
     """
     from doneness.probe.allocation import in_turn
 
-    able = [p for p in in_turn(asked.probes) if p.text or (p.prompt and p.reference)]
+    able = [p for p in in_turn(asked.probes) if p.sort not in _BY_HEART and (p.text or (p.prompt and p.reference))]
     if not able:
         raise DonenessError(tr("probing.flatness_needs"))
-    chosen = {p.id for p in able[:_SHAKEN]}
+    chosen = {p.id for p in ([p for p in able if "nll" in p.asks] or able)[:_SHAKEN]}
     more = ("nll", "shaken")
     probes = tuple(
         replace(p, asks=tuple(dict.fromkeys((*p.asks, *more)))) if p.id in chosen else p for p in asked.probes
