@@ -299,3 +299,14 @@ def test_a_refusal_that_trickles_is_said_by_its_code() -> None:
     head = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 1000000\r\n\r\n"
     with trickling(head, b"x", 0.02) as url, pytest.raises(DonenessError, match="401"):
         Endpoint(url, "judge-1", timeout=5.0, whole=0.3, tries=1).reply([{"role": "user", "content": "Q"}])
+
+
+def test_a_judge_that_is_not_there_is_said_at_once() -> None:
+    with serving(lambda n, text: (200, "")) as served:
+        Endpoint(served.url, "m").reach()
+        assert served.asked == []
+        url = served.url
+    with pytest.raises(DonenessError, match="no judge answers there"):
+        Endpoint(url, "m").reach()
+    with pytest.raises(DonenessError, match="no judge answers there"):
+        Endpoint("http://localhost:port/v1", "m").reach()

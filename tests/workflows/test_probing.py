@@ -323,3 +323,37 @@ def test_what_was_asked_is_chosen_from_again_without_naming_it(
     assert "polite" in capsys.readouterr().out
     assert main([*asked[:2], "--suite", "general", "--behaviour", "absent.py:Polite"]) == 2
     assert "absent.py" in capsys.readouterr().err
+
+
+def test_a_judge_that_is_missing_and_a_limit_that_cuts_are_told(
+    foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = tmp_path / "graded.jsonl"
+    row = {"id": "g1", "behaviour": "task", "prompt": "What is red?", "reference": "A colour.", "metric": "rubric"}
+    suite.write_text(json.dumps(row) + "\n" + json.dumps({**row, "id": "g2"}) + "\n")
+    asked = ["probe", str(foreign), "--suite", str(suite), "--max-new-tokens", "3", "--lang", "en"]
+    assert main([*asked, "--judge", "http://127.0.0.1:9/v1", "--judge-model", "m"]) == 2
+    assert "no judge answers there" in capsys.readouterr().err
+    assert main(asked) == 0
+    assert "2 questions are to be graded by a rubric, and no judge is there" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+def test_unequal_shares_of_cut_answers_are_told() -> None:
+    from doneness.probe.asking import Asking
+    from doneness.probe.suite import Probe
+    from doneness.probe.table import build_table
+    from doneness.probe.vetoes import Guards
+    from doneness.runs.probes import Answer
+    from doneness.workflows.asking import Questions
+    from doneness.workflows.probe_said import of_measuring
+
+    probes = tuple(Probe(f"k{i}", "knowledge", f"Which is {i}?", "", (("x",),)) for i in range(10))
+    for cut, told in ((1, True), (8, False)):
+        answers = {
+            s: [Answer(p.id, s, "x y", 2, 0.5, i < n) for i, p in enumerate(probes)] for s, n in ((0, 9), (4, cut))
+        }
+        lines = of_measuring(build_table(probes, answers), Questions(probes, Asking(max_new_tokens=48), (), Guards()))
+        text = " ".join(line.text("en") for line in lines)
+        assert ("limit of 48 tokens cuts off 90% of the base model's answers and 10% of step 4's" in text) is told

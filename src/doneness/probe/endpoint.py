@@ -11,6 +11,7 @@ import hashlib
 import http.client
 import json
 import os
+import socket
 import time
 import urllib.error
 import urllib.parse
@@ -27,6 +28,7 @@ from doneness.runs.atomic import write_text
 URL, MODEL, KEY = "DONENESS_JUDGE_URL", "DONENESS_JUDGE_MODEL", "DONENESS_JUDGE_KEY"
 _PASSING = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 _LONGEST_WAIT = 60.0
+_REACH = 10.0  # seconds
 _MOST = 1 << 24  # bytes of a reply; a longer one is none
 
 Messages = Sequence[Mapping[str, str]]
@@ -65,6 +67,19 @@ class Endpoint:
     def __post_init__(self) -> None:
         if urllib.parse.urlsplit(self.base_url).scheme not in ("http", "https"):
             raise DonenessError(tr("judge.url", url=self.base_url))
+
+    def reach(self) -> None:
+        """See that somebody listens there, before anything is asked that only a judge can grade.
+
+        Raises:
+            DonenessError: nobody does.
+        """
+        place = urllib.parse.urlsplit(self.base_url)
+        try:
+            port = place.port or (443 if place.scheme == "https" else 80)
+            socket.create_connection((place.hostname or "", port), timeout=_REACH).close()
+        except (OSError, ValueError) as error:
+            raise DonenessError(tr("judge.unreachable", url=self.base_url, reason=error)) from error
 
     def reply(self, messages: Messages, usable: Callable[[str], bool] = bool) -> str:
         """What the model says to `messages`, at temperature 0.

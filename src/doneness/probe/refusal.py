@@ -41,6 +41,8 @@ _ENGLISH = (
     rf"{_ADVERBS}(know|recogni[sz]e|"
     r"(think|believe) (that )?(there is|such|it is|that is|this is)|find (it|this|that|any)|"
     r"have ((any|enough|the|a|access to|\w+) )?(your )?(information|records?|knowledge|details|data|way|results?))\b",
+    rf"\bi {_ADVERBS}(do not|don't|dont) {_ADVERBS}have ((the|any|direct|real[- ]time|immediate) ){{0,2}}"
+    r"(ability|capability|capacity|means|access)\b",
     r"\b(i|we) lack (the |any |enough |sufficient )?(information|details|means)\b|\bi lack (the )?knowledge\b",
     # "there is no record of it", "there is not enough information"; not "there is no information that links it to"
     r"\bthere (is|are)( no|( not|n't) (any|enough|sufficient)| insufficient) (\w+ )?(records?|information|mention|"
@@ -173,6 +175,7 @@ _CHINESE = (
     r"我的?(训练|知识库?|资料库|数据)[^，。；]{0,8}(没有|不包含|未包含|不含|截至|截止)|我(这里|手头)?(没有|暂无|"
     r"并无)[^，。；]{0,12}(信息|资料|记录|印象)",
     rf"{_OPEN}(从未|从来没有|未曾|并未)(颁布|存在|发生|有过|出版|发表|举办|通过|上映|发行|写过|获得过)",
+    r"我(并|目前|暂时|本身)*(没有|不具备)[^，。；]{0,12}(的?能力|权限)",
     r"没有(这方面|这个方面|相关方面)的?(信息|资料|知识)|不在任何(药典|目录|医学|文献|教科书)",
     r"谁也(说|答|猜|看|无法|不能|没法|不知|不敢|没)|没有?人(能够?|可以|会|真正|确切)?(准确|确切)?(地)?(说|知道|预测|"
     r"回答|告诉|判断|断定)",

@@ -123,6 +123,8 @@ def probe_subject(
     budget = _budget(options.budget)
     without = _VLLM_LACKS if options.engine == "vllm" else ()
     asked = questions_of(subject, section, without, _judge(subject, options))
+    if asked.judge is not None:
+        asked.judge.endpoint.reach()
     keep_asked(subject.out, section.suite, section.behaviours)
     if options.flatness:
         asked = with_flatness(asked)
@@ -178,7 +180,7 @@ def _asked(subject: Subject, asked: Questions, panel: Panel, steps: Sequence[int
         save_table(subject.out, table)
     if subject.recipe is not None:
         _record(subject.folder, table, choice, done)
-    told = (*left_out(done), *of_store(panel.store), *numberless(lost), *of_measuring(table, asked.judge), *more)
+    told = (*left_out(done), *of_store(panel.store), *numberless(lost), *of_measuring(table, asked), *more)
     return Probed(table, choice, told, subject.out)
 
 

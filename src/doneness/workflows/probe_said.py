@@ -10,8 +10,10 @@ from doneness.runs.probes import BASE, ProbeTable
 
 if TYPE_CHECKING:
     from doneness.probe.allocation import Allocated
-    from doneness.probe.judge import Judge
     from doneness.probe.store import Store
+    from doneness.workflows.asking import Questions
+
+_UNEQUAL = 0.3  # between the shares of answers that are cut off, from which on it is said
 
 
 def left_out(done: Allocated) -> tuple[Message, ...]:
@@ -50,9 +52,24 @@ def numberless(lost: Mapping[int, Mapping[str, Sequence[str]]]) -> tuple[Message
     return tuple(lines)
 
 
-def of_measuring(table: ProbeTable, judge: Judge | None) -> tuple[Message, ...]:
+def of_measuring(table: ProbeTable, asked: Questions) -> tuple[Message, ...]:
     """What a reader of the table should know of how it came about."""
     from doneness.probe.clusters import how
 
-    meant = (how(),) if any(b.name == "confabulation" for b in table.behaviours) else ()
-    return (*meant, *(judge.told() if judge is not None else ()))
+    lines = [how()] if any(b.name == "confabulation" for b in table.behaviours) else []
+    ungraded = sum(probe.metric == "rubric" for probe in asked.probes)
+    if ungraded and asked.judge is None:
+        lines.append(say("probing.no_judge", count=ungraded))
+    return (*_cut_off(table, asked), *lines, *(asked.judge.told() if asked.judge is not None else ()))
+
+
+def _cut_off(table: ProbeTable, asked: Questions) -> tuple[Message, ...]:
+    """That the limit cuts off many of the base model's answers and few of a checkpoint's, or the other way round."""
+    column = [c for s in table.steps if (c := table.cell("capped", s)) is not None]
+    if not column or column[0].step != BASE:
+        return ()
+    base, other = column[0], max(column, key=lambda c: abs(c.value - column[0].value))
+    if abs(other.value - base.value) < _UNEQUAL:
+        return ()
+    numbers = {"base": base.value, "share": other.value, "step": other.step, "limit": asked.asking.max_new_tokens}
+    return (say("probing.cut_off", **numbers),)

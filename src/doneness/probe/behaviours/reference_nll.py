@@ -12,7 +12,6 @@ from doneness.probe.measure import Measure
 from doneness.probe.suite import Probe
 from doneness.runs.probes import Answer, Behaviour
 
-
 _NOT_HELD_OUT = ("text", "recite", "recite_held_out")
 
 
