@@ -15,7 +15,7 @@ from pathlib import Path
 
 from doneness.core import Diagnosis, Message, Verdict, say
 from doneness.probe.cells import to_show
-from doneness.probe.phrases import amount, change, item, listed, title
+from doneness.probe.phrases import amount, apart, change, item, listed, title
 from doneness.probe.vetoes import barred, unsure_guards
 from doneness.runs.probes import BASE, Behaviour, Choice, ProbeTable, Standing, Turning
 from doneness.runs.run import Run
@@ -189,9 +189,13 @@ def _why(
         steps = _steps(found.tied)
         lines = [say("choice.goal_tied", behaviour=name, steps=steps, n=found.n, best=found.best)]
     if both:
+        behind = [s for s in found.tied if s < step and s not in found.equal]
+        if behind:
+            half = apart(behaviour, behaviour.margin / 2)
+            lines.append(say("choice.goal_behind", steps=_steps(behind), half=half, best=found.best))
         return [*lines, say("choice.goal_and_loss", step=step)]
     if near and spot is not None:
-        margin = amount(behaviour, behaviour.margin)
+        margin = apart(behaviour, behaviour.margin)
         return [*lines, say("choice.loss_among_tied", step=step, steps=_steps(near), best=spot.best, margin=margin)]
     if len(found.equal) > 1:
         lines.append(say("choice.goal_earliest", step=step, steps=_steps(found.equal)))

@@ -29,6 +29,11 @@ def change(behaviour: Behaviour, value: float) -> Message:
     return say(f"choice.change.{unit}", value=value)
 
 
+def apart(behaviour: Behaviour, value: float) -> Message:
+    """A difference in the behaviour's unit, without a sign; of shares in points."""
+    return say("choice.apart", points=100 * value) if behaviour.unit == "share" else amount(behaviour, value)
+
+
 def item(behaviour: Behaviour, cell: Cell) -> Message:
     """A title with both numbers, so that nobody has to look up which way a behaviour went."""
     base = amount(behaviour, cell.value - (cell.diff or 0.0))

@@ -154,9 +154,16 @@ def _cell(behaviour: Behaviour, cell: Cell, null: NullReading | None) -> CheckCe
     )
 
 
+_FAR = 20.0  # standard deviations
+
+
 def _null(reading: NullReading) -> str:
-    z = tr("report.check.far") if not math.isfinite(reading.z) else signed(reading.z, 1)
-    return tr("report.check.null" if reading.beyond else "report.check.null_within", z=z)
+    if reading.beyond and abs(reading.z) > _FAR:  # a few adapters know no more exactly than this
+        return tr(
+            "report.check.null_above" if reading.z > 0 else "report.check.null_below",
+            z=signed(math.copysign(_FAR, reading.z), 0),
+        )
+    return tr("report.check.null" if reading.beyond else "report.check.null_within", z=signed(reading.z, 1))
 
 
 def _amount(behaviour: Behaviour, value: float, sign: bool = False) -> str:
