@@ -186,3 +186,30 @@ def test_plain_questions_keep_their_fingerprint_and_new_kinds_change_it() -> Non
     assert fingerprint(plain) == fingerprint((Probe("a", "general", "Q", "other", ()),))
     turned = (Probe("a", "knowledge", "Q", "R", (("r",),), asks=("answer", "turns"), then=("sure?",)),)
     assert fingerprint(turned) != fingerprint(plain)
+
+
+def test_some_questions_of_a_file_are_drawn_by_seed_and_slips_are_named(tmp_path: Path) -> None:
+    rows = [{"id": f"q{i}", "behaviour": "invented", "prompt": f"What is thing {i}?"} for i in range(20)]
+    (tmp_path / "many.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    suite = tmp_path / "some.toml"
+
+    def drawn(more: str, head: str = "") -> list[str]:
+        suite.write_text(f'{head}\n[[files]]\npath = "many.jsonl"\n{more}\n')
+        return [probe.id for probe in open_suite(str(suite)).probes]
+
+    first = drawn("limit = 5")
+    assert len(set(first)) == 5
+    assert first == drawn("limit = 5")
+    assert first != drawn("limit = 5\nseed = 1")
+    assert len(drawn("limit = 0")) == len(drawn("limit = 99")) == 20
+    for more, head, told in (
+        ("limit = -1", "", "limit"),
+        ("limits = 5", "", "path, limit, seed, sort"),
+        ("", 'lang = "de"', "lang cannot be 'de'"),
+        ("", "names = 1", "files, sorts"),
+    ):
+        with pytest.raises(DataError, match=told):
+            drawn(more, head)
+    suite.write_text('[[files]]\npath = "absent.jsonl"\n')
+    with pytest.raises(DataError, match=r"some\.toml: files\.path cannot be 'absent\.jsonl'"):
+        open_suite(str(suite))

@@ -89,6 +89,11 @@ def test_other_guards_choose_otherwise(run: Path, capsys: pytest.CaptureFixture[
     assert guards["knowledge"] == (False, 0.05)
     tight = as_json(capsys, str(run), "--guard", "over_refusal=1%", "--goal", "knowledge")
     assert {b["name"]: (b["guard"], b["margin"]) for b in tight["behaviours"]}["over_refusal"] == (True, 0.01)
+    titled = as_json(
+        capsys, str(run), "--guard", "refuses the answerable=1%", "--goal", "答对", "--no-guard", "Right answers †"
+    )
+    assert next(b for b in titled["behaviours"] if b["name"] == "over_refusal")["margin"] == 0.01
+    assert not next(b for b in titled["behaviours"] if b["name"] == "knowledge")["guard"]
     for more in (("--guard", "length=1%"), ("--goal", "length")):
         assert main(["choose", str(run), *more, "--lang", "en"]) == 2
         assert "neither good nor bad" in capsys.readouterr().err

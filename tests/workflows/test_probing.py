@@ -127,7 +127,7 @@ def test_one_question_to_several_checkpoints(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "> What is red?"
     assert [line.split("\t")[0] for line in lines[1:3]] == ["base model", "step 4"]
-    assert "Kept as" in lines[3]
+    assert 'Kept "What is red?" as' in lines[3]
     assert (foreign / "probes" / "kept.jsonl").is_file()
 
 

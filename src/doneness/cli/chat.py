@@ -100,7 +100,10 @@ def _keep(out: Console, chat: Chat, rest: str, place: Path) -> None:
         # A slip of the finger ends no conversation.
         out.print(Text(str(error)))
         return
-    out.print(Text(tr("cli.chat.kept", id=name, path=str(place)), style="dim"), soft_wrap=True)
+    more = len(chat.asked) - 1
+    key = "cli.chat.kept_turns" if more else "cli.chat.kept"
+    numbers = {"more": more} if more else {}
+    out.print(Text(tr(key, id=name, path=str(place), question=chat.asked[0], **numbers), style="dim"), soft_wrap=True)
 
 
 def _name(step: int) -> str:

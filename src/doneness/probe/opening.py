@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ _KEYS: dict[str, Any] = {
     "behaviours": tuple[str, ...],
     "guards": tuple[str, ...],
 }
+_DRAWN: dict[str, Any] = {"limit": int, "seed": int}  # so many of a file's questions, drawn
 _SORT_KEYS: dict[str, Any] = {"asks": tuple[str, ...], "samples": int, "max_new_tokens": int}
 
 
@@ -148,6 +150,8 @@ def _from_toml(place: Path) -> Suite:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(tr("probe.unreadable", path=str(place), reason=str(error))) from error
     head = {k: _checked(place, k, v, _KEYS) for k, v in data.items() if k not in ("files", "sorts")}
+    if head.get("lang", "") not in ("", *_LANGUAGES):
+        raise DataError(tr("probe.suite_value", path=str(place), what="lang", value=repr(head["lang"])))
     files = data.get("files")
     if not (isinstance(files, list) and files and all(isinstance(f, dict) and "path" in f for f in files)):
         raise DataError(tr("probe.suite_files", path=str(place)))
@@ -166,10 +170,17 @@ def _file(suite: Path, file: Mapping[str, Any]) -> tuple[Probe, ...]:
     place = suite.parent / str(file["path"])
     if "sort" in file:
         return own_rows(place, suite, file)
-    unknown = [key for key in file if key != "path"]
+    unknown = [key for key in file if key not in ("path", *_DRAWN)]
     if unknown:
-        raise DataError(tr("probe.suite_key", path=str(suite), what=f"files.{unknown[0]}", known="path, sort"))
-    return probes_of(place)
+        known = ", ".join(("path", *_DRAWN, "sort"))
+        raise DataError(tr("probe.suite_key", path=str(suite), what=f"files.{unknown[0]}", known=known))
+    if not place.exists():
+        raise DataError(tr("probe.suite_value", path=str(suite), what="files.path", value=repr(str(file["path"]))))
+    probes = probes_of(place)
+    limit, seed = (_checked(suite, key, file.get(key, 0), _DRAWN) for key in _DRAWN)
+    if not 0 < limit < len(probes):
+        return probes
+    return tuple(probes[i] for i in sorted(random.Random(seed).sample(range(len(probes)), limit)))
 
 
 def _sort(suite: Path, sort: str, wanted: Any) -> dict[str, Any]:
@@ -197,9 +208,16 @@ def _with(probe: Probe, settings: Mapping[str, Any], lang: str) -> Probe:
 
 def _checked(place: Path, key: str, value: Any, known: Mapping[str, Any]) -> Any:
     if key not in known:
-        raise DataError(tr("probe.suite_key", path=str(place), what=key, known=", ".join(known)))
+        raise DataError(
+            tr(
+                "probe.suite_key",
+                path=str(place),
+                what=key,
+                known=", ".join((*known, *(("files", "sorts") if known is _KEYS else ()))),
+            )
+        )
     # Counts from 0 on; nothing can be drawn at a temperature of 0.
-    least = {"max_new_tokens": 0, "samples": 0, "temperature": _COLDEST}.get(key, -math.inf)
+    least = {"max_new_tokens": 0, "samples": 0, "limit": 0, "temperature": _COLDEST}.get(key, -math.inf)
     if not fits(value, known[key]) or (isinstance(value, (int, float)) and not least <= value < math.inf):
         raise DataError(tr("probe.suite_value", path=str(place), what=key, value=repr(value)))
     return tuple(value) if isinstance(value, list) else value

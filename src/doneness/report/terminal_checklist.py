@@ -54,7 +54,7 @@ class ProbeGrid:
         if not self.short:
             yield from self._detail()
         yield from (Sentence(f"{_TURN} {text}") for text in turned(self.shown))
-        guarded = not self.short and any(row.guard for row in self.shown.rows)
+        guarded = any(row.guard for row in self.shown.rows)
         yield Sentence(
             " ".join([legend(self.shown), *([tr("report.check.legend_guard")] if guarded else [])]), style="dim"
         )
@@ -76,7 +76,7 @@ class ProbeGrid:
 
     def _title(self, row: CheckRow) -> Text:
         title = Text(row.title)
-        if row.guard and not self.short:
+        if row.guard:
             title.append(f" {_GUARD}", style="dim")
         if self.short:
             asked = next((c.n for c in row.cells if c), 0)

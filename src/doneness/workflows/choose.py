@@ -80,6 +80,7 @@ def choose(folder: Path, wanted: Wanted | None = None) -> Chosen:
     old = load_table(folder)
     if not answers or old is None:
         raise DonenessError(tr("choice.error.no_table", path=str(folder)))
+    wanted = _by_name(wanted, old)
     probes, measures, guards = _questions(folder, answers, wanted, old)
     _known(wanted, old)
     run = _run(folder)
@@ -132,7 +133,10 @@ def _questions(
         if len(probes) == len(asked):
             break
     else:
-        raise DonenessError(tr("choice.error.no_suite", path=str(folder), suite=section.suite))
+        last = suite_asked(folder)
+        other = {"asked": last} if wanted.suite and last else {}
+        key = "choice.error.other_suite" if other else "choice.error.no_suite"
+        raise DonenessError(tr(key, path=str(folder), suite=section.suite, **other))
     # Some were asked for more than their suite says: for the loss, and for it under noise on the weights.
     shaken = {a.id for stored in answers.values() for a in stored if a.shaken}
     probes = tuple(
@@ -162,12 +166,32 @@ def _judge(folder: Path) -> Judge | None:
 
 def _known(wanted: Wanted, table: ProbeTable) -> None:
     """A behaviour that guards or decides nothing: saying so is better than seeming to obey."""
+    from doneness.probe.phrases import title
+
     names = {b.name: b for b in table.behaviours}
     for name in (*wanted.margins, *wanted.off, *([wanted.goal] if wanted.goal else ())):
         if name not in names:
-            raise DonenessError(tr("choice.error.unknown", name=name, known=", ".join(sorted(names))))
+            known = ", ".join(f"{each} ({title(each).text()})" for each in sorted(names))
+            raise DonenessError(tr("choice.error.unknown", name=name, known=known))
         if names[name].better == "none" and name not in wanted.off:
             raise DonenessError(tr("choice.error.no_direction", name=name))
+
+
+def _by_name(wanted: Wanted, table: ProbeTable) -> Wanted:
+    """The same wish with behaviours by their names where it has the titles that the table shows."""
+    from doneness.probe.phrases import title
+
+    named = {title(b.name).text(lang).casefold(): b.name for b in table.behaviours for lang in LANGUAGES}
+
+    def name(text: str) -> str:
+        return named.get(text.strip(" †").casefold(), text)
+
+    return replace(
+        wanted,
+        margins={name(each): margin for each, margin in wanted.margins.items()},
+        off=tuple(name(each) for each in wanted.off),
+        goal=name(wanted.goal) if wanted.goal else wanted.goal,
+    )
 
 
 def _refuse_lost(folder: Path, old: ProbeTable, new: ProbeTable) -> None:
