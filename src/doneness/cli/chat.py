@@ -100,10 +100,10 @@ def _keep(out: Console, chat: Chat, rest: str, place: Path) -> None:
         # A slip of the finger ends no conversation.
         out.print(Text(str(error)))
         return
+    asked = {"id": name, "path": str(place), "question": chat.asked[0]}
     more = len(chat.asked) - 1
-    key = "cli.chat.kept_turns" if more else "cli.chat.kept"
-    numbers = {"more": more} if more else {}
-    out.print(Text(tr(key, id=name, path=str(place), question=chat.asked[0], **numbers), style="dim"), soft_wrap=True)
+    said = tr("cli.chat.kept_turns", **asked, more=more) if more else tr("cli.chat.kept", **asked)
+    out.print(Text(said, style="dim"), soft_wrap=True)
 
 
 def _name(step: int) -> str:
