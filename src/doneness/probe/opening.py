@@ -6,8 +6,10 @@ language it is given.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 import random
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -175,7 +177,8 @@ def _file(suite: Path, file: Mapping[str, Any]) -> tuple[Probe, ...]:
         known = ", ".join(("path", *_DRAWN, "sort"))
         raise DataError(tr("probe.suite_key", path=str(suite), what=f"files.{unknown[0]}", known=known))
     if not place.exists():
-        raise DataError(tr("probe.suite_value", path=str(suite), what="files.path", value=repr(str(file["path"]))))
+        reason = f"{os.strerror(errno.ENOENT)}: {file['path']}"
+        raise DataError(tr("probe.unreadable", path=str(suite), reason=reason))
     probes = probes_of(place)
     limit, seed = (_checked(suite, key, file.get(key, 0), _DRAWN) for key in _DRAWN)
     if not 0 < limit < len(probes):
