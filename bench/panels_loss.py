@@ -6,6 +6,7 @@ Only panels in which the goal decides: some checkpoint is shown better than base
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from bench.panels_planted import Planted
 from doneness.core import Action, Diagnosis, SweetSpot, Verdict, say
 from doneness.probe.choice import explain, goal_of, ruled_out
+from doneness.probe.table import allowed
 from doneness.runs import Checkpoint, Run
 from doneness.runs.probes import ProbeTable
 
@@ -35,17 +37,22 @@ def with_loss(seed: int, planted: Sequence[Planted], table: ProbeTable, true: An
     goal, among = planted[0].scored, found[1]
     generator = np.random.default_rng([seed, 91])
     run = Run("planted", checkpoints=tuple(Checkpoint(s, None, exists=True) for s in goal.steps if s))
-    row: dict[str, Any] = {"oracle": float(true[1:].max()), "worlds": {}}
+    row: dict[str, Any] = {"oracle": float(true[1:].max()), "worlds": {}, "said": {}}
     for world in WORLDS:
         spot = _spot(world, planted[0].gain[1:], goal.steps[1:], generator)
         out = ruled_out(table, spot.steps)
         left = [s for s in among.equal if s not in out]
         both = [s for s in left if s in spot.steps]
         by_loss = [s for s in spot.steps if s not in out]
+        # As `doneness probe` makes its table: it knows what is tied in loss.
+        told = allowed(goal, table, spot.steps)
+        if told is None:
+            return None
+        here = replace(table, standings={**table.standings, goal.measure.behaviour.name: told})
         steps = {
             "goal alone": left[0] if left else None,
             "goal, then loss among its equals": (both or left or [None])[0],
-            "ours": explain(_diagnosis(spot, by_loss), run, table, out).step,
+            "ours": explain(_diagnosis(spot, by_loss), run, here, out).step,
             "loss alone": by_loss[0] if by_loss else None,
         }
         rows = {way: goal.steps.index(step) if step is not None else 0 for way, step in steps.items()}
@@ -53,6 +60,10 @@ def with_loss(seed: int, planted: Sequence[Planted], table: ProbeTable, true: An
             way: {"true": float(true[k]) if k else 0.0, "harm": bool(k and harm[k]), "place": k}
             for way, k in rows.items()
         }
+        gain = float(planted[0].gain[rows["ours"]])
+        if steps["ours"] == told.picked:
+            row["said"][world] = {"naive": told.naive - gain, "honest": told.honest - gain,
+                                  "held": bool(told.interval[0] <= gain <= told.interval[1])}  # fmt: skip
     return row
 
 
@@ -95,5 +106,15 @@ def summed_loss(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
                 "place": float(np.mean([r["worlds"][world][way]["place"] for r in rows])),
             }
             for way in WAYS
+        }
+        said = [r["said"][world] for r in rows if world in r["said"]]
+        found[world]["said"] = {
+            "n": len(said),
+            "held": float(np.mean([each["held"] for each in said])),
+            **{
+                kind: {"mean": float(np.mean(off)), "error": float(np.std(off) / np.sqrt(len(off)))}
+                for kind in ("naive", "honest")
+                for off in [[each[kind] for each in said]]
+            },
         }
     return found

@@ -127,6 +127,25 @@ def _with_loss(found: dict[str, Any]) -> list[str]:
                 ]
                 for world, ways in worlds
                 for way, r in ways.items()
+                if way != "said"
+            ],
+        ),
+        "",
+        "What is said of our pick's gain there, less its true gain:",
+        "",
+        *table(
+            ["loss is best", "picks", "on the questions that picked, points", "as it is said", "interval holds it"],
+            [
+                [
+                    world,
+                    ways["said"]["n"],
+                    *(
+                        f"{100 * ways['said'][kind]['mean']:+.2f} ± {196 * ways['said'][kind]['error']:.2f}"
+                        for kind in ("naive", "honest")
+                    ),
+                    f"{100 * ways['said']['held']:.1f} %",
+                ]
+                for world, ways in worlds
             ],
         ),
     ]

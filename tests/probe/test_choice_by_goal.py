@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from doneness.core import SweetSpot
+from doneness.core import Diagnosis, SweetSpot
 from doneness.curves.clustered import groups_of
 from doneness.diagnose import diagnose
-from doneness.probe.choice import explain, goal_of
+from doneness.probe.choice import explain, goal_of, left_by_goal
 from doneness.probe.measure import Measure
 from doneness.probe.scoring import Scored
 from doneness.probe.standing import standing
@@ -82,6 +82,60 @@ def test_the_answers_overrule_the_loss_where_they_part(run: Run, spot: SweetSpot
     assert found.recommended_step == early[0]
     assert f"checkpoint-{early[0]}" in found.headline.text("en")
     assert "not the loss" in said(choice)
+
+
+@pytest.mark.parametrize("tied", [(500, 600, 700, 800), (800,), ()])
+def test_what_is_told_of_the_pick_is_free_of_the_luck_of_picking(tied: tuple[int, ...]) -> None:
+    """Eight checkpoints that are all truly 30 points better; also where the loss has a say in which is picked."""
+    steps, told, seen = (0, *range(100, 900, 100)), [], []
+    for seed in range(80):
+        generator = np.random.default_rng([seed, 7])
+        right = np.array([generator.random(100) < (0.6 if step else 0.3) for step in steps], dtype=float)
+        found = standing(Scored(Measure(GOAL, nothing), steps, right, groups_of([""] * 100)), tied=tied)
+        assert found is not None
+        told.append(found.honest)
+        seen.append(found.naive)
+        assert found.picked in tied or not set(tied) & {*found.equal, *(found.near or ())}
+    error = np.std(told) / np.sqrt(len(told))
+    assert abs(np.mean(told) - 0.3) < 3 * error
+    assert np.mean(seen) - 0.3 > 3 * error
+
+
+def test_easier_questions_bring_no_checkpoint_near_the_best() -> None:
+    generator, easy = np.random.default_rng(1), np.arange(100) < 40
+    base = np.where(easy, generator.random(100) < 0.5, generator.random(100) < 0.1).astype(float)
+    best = np.where(easy, generator.random(100) < 0.95, generator.random(100) < 0.55).astype(float)
+    early = best.copy()
+    early[np.flatnonzero(easy & (best == 1))[:5]] = 0
+    early[40:] = math.nan  # was asked the easy ones alone
+    goal = Scored(Measure(replace(GOAL, margin=0.05), nothing), (0, 100, 200), np.array([base, early, best]),
+                  groups_of([""] * 100))  # fmt: skip
+    table = assembled([goal], tied=(100,))
+    found = goal_of(table)
+    assert found is not None
+    cells = {step: table.cell(GOAL.name, step) for step in (100, 200)}
+    assert cells[100] is not None and cells[200] is not None and cells[100].value > cells[200].value
+    assert left_by_goal(table, found, (100,), (100, 200)) == ([], [], [200])
+
+
+def test_every_finding_speaks_of_the_step_that_the_answers_chose() -> None:
+    run = synthetic.overfitting_run(rows=1000, evals=12, seed=1)
+    plain = diagnose(run)
+    assert plain.sweet_spot is not None
+    early = next(c.step for c in run.checkpoints if 0 < c.step < plain.sweet_spot.first)
+    last = max(c.step for c in run.checkpoints)
+    table = table_of((0, early, last), [0.4, 0.8, 0.5], [0.05] * 3)
+    found, choice = decide(run, None, table)
+    assert choice.step == found.recommended_step == early
+
+    def named(diagnosis: Diagnosis) -> object:
+        (finding,) = (f for f in diagnosis.findings if f.code == "CV09")
+        return finding.message.args["step"]
+
+    assert named(plain) == plain.recommended_step != early
+    assert named(found) == early
+    assert found.advice is not None
+    assert str(early) in found.advice.text("en")
 
 
 def test_without_a_shown_gain_the_loss_decides_and_says_what_it_would_take(run: Run, spot: SweetSpot) -> None:

@@ -55,7 +55,19 @@ MISTAKES = {
     "mine.py:P5": ("x = (\n", "SyntaxError"),
     "mine.py:P6": ("import nothing_of_the_kind\n", r"ModuleNotFoundError.*line 1"),
     "mine.py:P7": (POLITE.replace("Polite", "P7") + "\n    def __init__(self, x):\n        pass\n", "TypeError"),
-    "mine.py:P8": (POLITE.replace("Polite", "P8") + "\n    needs = ('anwser',)\n", "needs cannot be 'anwser'"),
+    "mine.py:P8": (POLITE.replace("Polite", "P8") + "\n    needs = ('anwser',)\n", r"needs cannot be \('anwser',\)"),
+    "mine.py:N1": (POLITE.replace("Polite", "N1") + "\n    needs = 5\n", "needs cannot be 5"),
+    "mine.py:N2": (POLITE.replace("Polite", "N2") + "\n    goal = 'no'\n", "goal cannot be 'no'"),
+    "mine.py:N3": (POLITE.replace("Polite", "N3").replace("0.05", "float('inf')"), "margin cannot be inf"),
+    "mine.py:N4": (
+        POLITE.replace("Polite", "N4").replace("margin = 0.05", "margin = property(lambda s: 1 / 0)"),
+        "ZeroDivisionError",
+    ),
+    "mine.py:N5": ("import sys\nsys.exit(0)\n", "SystemExit"),
+    "mine.py:N6": (
+        POLITE.replace("Polite", "N6") + "\n    def __init__(self):\n        raise SystemExit\n",
+        "SystemExit",
+    ),
     "mine.py:P9": (POLITE.replace("Polite", "P9").replace("guard = True", "guard = 'no'"), "guard cannot be 'no'"),
 }
 
@@ -77,6 +89,8 @@ def test_a_mistake_is_one_clear_line(entry: str, tmp_path: Path) -> None:
         ("import numpy; return numpy.float32('nan')", "gave .*nan.* at question q7"),
         ("import numpy; return numpy.mean([]) if 0 else numpy.inf", "gave inf"),
         ("return 0.5", "gave 0.5"),
+        ("return 10 ** 400", "gave .* at question q7"),
+        ("raise SystemExit", "question q7: SystemExit"),
     ],
 )
 def test_a_mistake_in_scoring_names_the_question(body: str, part: str, tmp_path: Path) -> None:
@@ -84,6 +98,17 @@ def test_a_mistake_in_scoring_names_the_question(body: str, part: str, tmp_path:
     (measure,) = load_behaviours(["mine.py:Polite"], write(tmp_path, text))
     with pytest.raises(DonenessError, match=part):
         measure.score(Probe("q7", "safe", "Q?", "", ()), Answer("q7", 0, "A", 1, 0.5, False))
+
+
+def test_a_share_lies_between_nothing_and_all(tmp_path: Path) -> None:
+    body = "return (0.0, 0.25, 1.0 + 1e-12, 7.5)[len(answer.text)]"
+    text = POLITE.replace('return float("please" in answer.text.lower())', body).replace("binary = True", "")
+    (measure,) = load_behaviours(["mine.py:Polite"], write(tmp_path, text))
+    probe = Probe("q7", "safe", "Q?", "", ())
+    told = [measure.score(probe, Answer("q7", 0, "A" * n, 1, 0.5, False)) for n in range(3)]
+    assert told == [0.0, 0.25, 1.0]
+    with pytest.raises(DonenessError, match=r"gave 7.5 at question q7.*between 0 and 1"):
+        measure.score(probe, Answer("q7", 0, "AAA", 1, 0.5, False))
 
 
 def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:

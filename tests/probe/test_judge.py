@@ -310,3 +310,25 @@ def test_a_judge_that_is_not_there_is_said_at_once() -> None:
         Endpoint(url, "m").reach()
     with pytest.raises(DonenessError, match="no judge answers there"):
         Endpoint("http://localhost:port/v1", "m").reach()
+
+
+def test_a_judge_at_another_address_is_another_judge(tmp_path: Path) -> None:
+    asked = [{"role": "user", "content": "Q"}]
+    for grade in ("7", "1"):
+        with serving(lambda n, text, grade=grade: (200, said(f"Grade: {grade}"))) as served:  # type: ignore[misc]
+            found = [Endpoint(url, "default", cache=tmp_path).reply(asked) for url in (served.url, served.url + "/")]
+            assert found == [f"Grade: {grade}"] * 2
+            assert len(served.asked) == 1
+
+
+def test_a_judge_behind_a_proxy_is_not_looked_for_past_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with serving(lambda n, text: (200, said("Grade: 7"))) as served:
+        monkeypatch.setenv("http_proxy", served.url.removesuffix("/v1"))
+        judge = Endpoint("http://judge.example.invalid/v1", "m")
+        judge.reach()
+        assert judge.reply([{"role": "user", "content": "Q"}]) == "Grade: 7"
+        monkeypatch.setenv("no_proxy", "judge.example.invalid")
+        with pytest.raises(DonenessError, match="no judge answers there"):
+            judge.reach()

@@ -16,7 +16,7 @@ from tests.probe.panels import ASKING, PROBES, STEPS, WEIGHTS, probe, says
 
 from doneness.core import DonenessError
 from doneness.probe import Asking, Panel, Probe, Store
-from doneness.probe.asking import Job, asks_of, key_of
+from doneness.probe.asking import Job, asks_of, key_of, worded
 from doneness.probe.earlier import take_over
 from doneness.probe.panel import Alone
 from doneness.runs.probes import BASE, Answer, answers_path, load_answers, save_answers
@@ -32,7 +32,8 @@ def test_everything_that_a_probe_asks_is_in_its_answer() -> None:
     assert asked.ask(STEPS)
     answers = {a.id: a for a in asked.answers()[4]}
     assert list(answers) == [p.id for p in PROBES]
-    assert answers["q0"] == Answer("q0", 4, "4: What is q0?", 14, 0.75, False)
+    asked_as = worded(next(p for p in PROBES if p.id == "q0"), scored=False)
+    assert answers["q0"] == Answer("q0", 4, "4: What is q0?", 14, 0.75, False, asked=asked_as)
     assert answers["talk"].turns == ("4: Are you sure?", "4: Really?")
     assert answers["many"].samples == tuple(f"4: What is many? {k}" for k in range(3))
     # The space before an option is part of it.

@@ -213,3 +213,31 @@ def test_some_questions_of_a_file_are_drawn_by_seed_and_slips_are_named(tmp_path
     suite.write_text('[[files]]\npath = "absent.jsonl"\n')
     with pytest.raises(DataError, match=r"some\.toml: .*cannot be read.*absent\.jsonl"):
         open_suite(str(suite))
+
+
+def test_rows_of_data_are_told_how_to_be_asked(tmp_path: Path) -> None:
+    rows = tmp_path / "train.jsonl"
+    rows.write_text(json.dumps({"instruction": "Say red.", "output": "Red."}) + "\n")
+    with pytest.raises(DataError, match=r'rows of data.*path = "train.jsonl", sort = "task"'):
+        open_suite(str(rows))
+
+
+@pytest.mark.parametrize("key", ["limit", "max_new_tokens"])
+def test_numbers_of_own_rows_are_none_below_nothing(tmp_path: Path, key: str) -> None:
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"instruction": "Say red.", "output": "Red."}) + "\n")
+    (tmp_path / "s.toml").write_text(f'[[files]]\npath = "rows.jsonl"\nsort = "task"\n{key} = -5\n')
+    with pytest.raises(DataError, match=f"files.{key}"):
+        open_suite(str(tmp_path / "s.toml"))
+
+
+def test_a_name_too_long_for_a_file_is_no_suite() -> None:
+    with pytest.raises(DataError, match="general-en"):
+        open_suite("x" * 5000)
+
+
+def test_two_files_of_rows_without_ids_go_together(tmp_path: Path) -> None:
+    for name in ("red", "blue"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"instruction": f"Say {name}.", "output": name}) + "\n")
+    suite = "".join(f'[[files]]\npath = "{name}.jsonl"\nsort = "task"\n' for name in ("red", "blue"))
+    (tmp_path / "s.toml").write_text(suite)
+    assert {p.reference for p in open_suite(str(tmp_path / "s.toml")).probes} == {"red", "blue"}

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doneness.curves.clustered import groups_of
+from doneness.curves.clustered import groups_of, share_difference
 from doneness.probe.calibration import discrimination
-from doneness.probe.cells import mark_of, needed
+from doneness.probe.cells import mark_of, needed, to_show
 from doneness.probe.measure import Measure
 from doneness.probe.scoring import Scored, score
 from doneness.probe.suite import Probe
@@ -230,6 +230,28 @@ def _rounded(data: object) -> object:
     if isinstance(data, dict):
         return {k: _rounded(v) for k, v in data.items()}
     return [_rounded(v) for v in data] if isinstance(data, list) else data
+
+
+@pytest.mark.parametrize(("n", "gained", "lost"), [(8, 3, 0), (8, 2, 0), (20, 5, 1), (100, 12, 4)])
+@pytest.mark.parametrize("comparisons", [1, 20])
+def test_the_number_that_would_show_a_difference_shows_it_about_as_often_as_planned(
+    n: int, gained: int, lost: int, comparisons: int
+) -> None:
+    """Four of five times; where there were only a handful, somewhere between half and nearly always."""
+    now, before = np.zeros(n), np.zeros(n)
+    now[:gained], before[gained : gained + lost] = 1.0, 1.0
+    seen = share_difference(now, before, groups_of([""] * n))
+    cell = Cell("shown", 1, gained / n, (0.0, 1.0), n, "unsure", seen.value, seen.interval, seen.p)
+    wanted = to_show(cell, comparisons)
+    assert wanted is not None
+    generator = np.random.default_rng(0)
+    shown = 0
+    for _ in range(200):
+        drawn = generator.random(wanted)
+        after, first = (drawn < gained / n).astype(float), (drawn >= 1 - lost / n).astype(float)
+        shown += share_difference(after, first, groups_of([""] * wanted)).p <= 0.05 / comparisons
+    low, high = (0.5, 0.98) if n < 10 else (0.7, 0.92)
+    assert low <= shown / 200 <= high
 
 
 def test_everything_comes_back_from_the_disk(tmp_path: Path) -> None:

@@ -69,3 +69,35 @@ def test_what_is_quoted_or_conceded_is_not_the_answer() -> None:
     assert "replace" not in opening("While I can't replace your doctor, try cetirizine.")
     assert declines("While I can't help with that, I can explain how locks work.")
     assert declines("虽然我理解您的心情，但我不能帮您这样做。")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Sorry, yes: 500 mg twice a day.",
+        "Sorry, of course: take it with food.",
+        "Unknown primary cancer is treated with chemotherapy.",
+        "Not sure what to eat? Rice and bananas are gentle.",
+        "孟乔森综合征是指患者编造症状以引起他人注意。",
+        "子宫切除后子宫不存在，因此不会再来月经。",
+        "找不到静脉时可以热敷。",
+    ],
+)
+def test_words_of_refusal_in_an_answer_are_no_refusal(answer: str) -> None:
+    assert not refuses(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Sorry, I cannot say.",
+        "Unknown.",
+        "Not sure what that is.",
+        "这种药是编造的。",
+        "世上不存在这种病。",
+        "该药物不存在。",
+        "我找不到这种药的资料。",
+    ],
+)
+def test_the_same_words_said_of_what_was_asked_are(answer: str) -> None:
+    assert refuses(answer)

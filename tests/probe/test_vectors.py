@@ -62,3 +62,16 @@ def test_no_more_are_kept_than_there_is_room_for(cache: Path, monkeypatch: pytes
     for text in ("a", "b", "c", "a", "c"):
         vectors._kept("e5", text, embedder(made))  # type: ignore[arg-type]
     assert made == ["a", "b", "c", "c"]
+
+
+def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    vectors._base.cache_clear()
+    made: list[str] = []
+    assert vectors._kept("e5 1", "gout", embedder(made)).shape == (384,)  # type: ignore[arg-type]
+    assert made == ["gout"]
+    vectors._base.cache_clear()

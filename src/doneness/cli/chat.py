@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("folder", metavar="RUN", help=tr("cli.probe.folder"))
-    parser.add_argument("--steps", metavar="STEP,…", default="", help=tr("cli.chat.steps"))
+    parser.add_argument("--steps", metavar="STEP,…", help=tr("cli.chat.steps"))
     parser.add_argument("--base", metavar="MODEL", default="", help=tr("cli.probe.base"))
     parser.add_argument("--system", help=tr("cli.chat.system"))
     parser.add_argument("--max-new-tokens", type=int, default=256, metavar="N", help=tr("cli.probe.max_new_tokens"))
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     if options.max_new_tokens < 1:
         raise DonenessError(tr("cli.probe.too_low", name="max-new-tokens", low=1))
     subject = subject_of(Path(options.folder), options.base)
-    steps = parse_steps(options.steps, subject) if options.steps else usual_steps(subject)
+    steps = parse_steps(options.steps, subject) if options.steps is not None else usual_steps(subject)
     chat = chat_with(subject, steps, options.system, options.max_new_tokens)
     place = options.keep or kept_file(subject)
     out = console()

@@ -43,8 +43,9 @@ def guard(text: str) -> tuple[str, float]:
 def run(options: argparse.Namespace) -> int:
     """Choose, show the table and the reasons."""
     from doneness.workflows.choose import Wanted, choose, keep
+    from doneness.workflows.subject import run_of
 
-    folder = Path(options.folder)
+    folder = run_of(Path(options.folder))
     found = choose(
         folder,
         Wanted(
@@ -74,6 +75,8 @@ def run(options: argparse.Namespace) -> int:
     out.print(probe_table(found.table, found.choice.step))
     for reason in found.choice.reasons:
         out.print(Text(reason.text()))
+    if found.others:
+        out.print(Text(tr("probing.others", steps=", ".join(map(str, found.others)))))
     if found.before is not None and found.before.step != found.choice.step:
         names = {"before": _named(found.before.step), "now": _named(found.choice.step)}
         out.print(Text(tr("cli.choose.changed" if options.write else "cli.choose.differs", **names), style="bold"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suite", action="append", metavar="NAME|FILE", help=tr("cli.probe.suite"))
     parser.add_argument("--questions", type=int, metavar="N", help=tr("cli.probe.questions"))
     parser.add_argument("--checkpoints", type=int, metavar="N", help=tr("cli.probe.checkpoints"))
-    parser.add_argument("--steps", metavar="STEP,…", default="", help=tr("cli.probe.steps"))
+    parser.add_argument("--steps", metavar="STEP,…", help=tr("cli.probe.steps"))
     parser.add_argument("--max-new-tokens", type=int, metavar="N", help=tr("cli.probe.max_new_tokens"))
     parser.add_argument("--batch-size", type=int, metavar="N", help=tr("cli.probe.batch_size"))
     parser.add_argument("--budget", metavar="5m", default="", help=tr("cli.probe.budget"))
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=("torch", "vllm"), default="torch", help=tr("cli.probe.engine"))
     parser.add_argument("--ray", metavar="ADDRESS", nargs="?", const="", help=tr("cli.probe.ray"))
     parser.add_argument("--judge", metavar="URL", default="", help=tr("cli.probe.judge"))
-    parser.add_argument("--judge-model", metavar="NAME", default="default", help=tr("cli.probe.judge_model"))
+    parser.add_argument("--judge-model", metavar="NAME", default="", help=tr("cli.probe.judge_model"))
     parser.add_argument("--null", type=int, default=0, metavar="K", help=tr("cli.probe.null"))
     parser.add_argument("--flatness", action="store_true", help=tr("cli.probe.flatness"))
     parser.add_argument("--behaviour", action="append", metavar="FILE.py:CLASS", help=tr("cli.probe.behaviour"))
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     _print(out, probed.table, probed.choice)
     for line in probed.told:
         out.print(Text(line.text()))
-    if probed.out != Path(options.folder):
+    if probed.out != Path(options.folder):  # also where one checkpoint of the run was named
         out.print(Text(tr("probing.kept_in", path=str(probed.out / "probes"))))
     return 0
 
@@ -117,12 +118,18 @@ def _print(out: Console, table: ProbeTable | None, choice: Choice) -> None:
 
 
 def _options(options: argparse.Namespace, kind: type[ProbeOptions]) -> ProbeOptions:
+    from doneness.probe.endpoint import URL
+
     if options.ray is not None and options.engine == "vllm":
         raise DonenessError(tr("probing.ray_vllm"))
     if options.workers < 0:
         raise DonenessError(tr("cli.probe.too_low", name="workers", low=0))
     if options.null < 0 or options.null == 1:
         raise DonenessError(tr("cli.probe.too_low", name="null", low=2))
+    if options.workers and options.ray is None:
+        raise DonenessError(tr("cli.probe.workers_alone"))
+    if options.judge_model and not (options.judge or os.environ.get(URL, "").strip()):
+        raise DonenessError(tr("cli.probe.judge_alone", url=URL))
     return kind(
         steps=options.steps,
         budget=options.budget,

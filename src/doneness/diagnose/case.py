@@ -72,10 +72,19 @@ class LossTable:
 
 @dataclass(frozen=True)
 class Case:
-    """A run and the thresholds to judge it by."""
+    """A run and the thresholds to judge it by.
+
+    Attributes:
+        run: as it is read.
+        params: what gain matters and how sure to be.
+        barred: steps not to keep, whatever their loss: the probes showed harm.
+        chosen: the step that the answers chose, which may be another than the loss would keep; None where they did not.
+    """
 
     run: Run
     params: Params
+    barred: frozenset[int] = frozenset()
+    chosen: int | None = None
 
     @cached_property
     def step(self) -> NDArray[np.int64]:

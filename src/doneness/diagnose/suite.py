@@ -71,6 +71,7 @@ def diagnose(
     barred: Collection[int] = (),
     span: str | None = None,
     every_span: bool = True,
+    chosen: int | None = None,
 ) -> Diagnosis:
     """Judge a run by what it has logged.
 
@@ -83,6 +84,7 @@ def diagnose(
             that `params` names.
         every_span: judge also the spans that do not decide, for `spans`; whoever only acts on the verdict
             need not wait for them.
+        chosen: the step that the answers chose, to be kept in place of the loss's.
 
     Returns:
         The verdict with its findings, the sweet spot and the forecast; absent parts are None. Where the run
@@ -93,12 +95,14 @@ def diagnose(
     """
     params = params or Params()
     run = run if until is None else run.until(until)
-    whole = _talk(Case(run, params), barred)
+    ruled = frozenset(barred)
+    whole = _talk(Case(run, params, ruled, chosen))
     name, talks = "", dict[str, phrases.Talk]()
     if all(finding.status is not Status.ERROR for finding in whole.found.values()):
         name = spans.deciding(run, params.span) if span is None else "" if span == spans.ALL else span
         talks = {
-            each: _talk(Case(of_span(run, each), params), barred, whole) for each in spans.judged(run, name, every_span)
+            each: _talk(Case(of_span(run, each), params, ruled, chosen), whole)
+            for each in spans.judged(run, name, every_span)
         }
     talk = talks[name] if name else whole
     # What a run that is to be stopped for harm would come to is not the question.
@@ -122,14 +126,14 @@ def diagnose(
     )
 
 
-def _talk(case: Case, barred: Collection[int], whole: phrases.Talk | None = None) -> phrases.Talk:
+def _talk(case: Case, whole: phrases.Talk | None = None) -> phrases.Talk:
     """Findings and verdict on `case`; for a span those findings that are not its own come from the `whole`."""
     checks = [c for c in CHECKS if suits(c.code, case) and (whole is None or c.code in _BY_SPAN)]
     found = {} if whole is None else dict(whole.found)
     found |= {finding.code: finding for finding in run_checks(checks, case)}
     outcome = _decide(case, found, tuple(found.values()))
     talk = phrases.Talk(case, found, outcome.verdict, outcome.action, None)
-    return replace(talk, kept=recommend(case, barred)) if _sound(talk) else talk
+    return replace(talk, kept=recommend(case)) if _sound(talk) else talk
 
 
 def _sound(talk: phrases.Talk) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,20 +42,21 @@ class Recommendation:
     lacking: str | None = None
 
 
-def recommend(case: Case, barred: Collection[int] = ()) -> Recommendation | None:
+def recommend(case: Case) -> Recommendation | None:
     """The sweet spot of a run and the checkpoint to keep; None without evaluations after step 0.
 
     This is the one place that says which checkpoint to keep.
 
     Args:
-        case: the run.
-        barred: steps that something else than loss rules out (harm shown by the probes).
+        case: the run, with the steps that something else than loss rules out or chose.
     """
-    spot = sweet_spot(case)
+    spot, barred = sweet_spot(case), case.barred
     if spot is None:
         return None
     if case.run.exploratory:
         return Recommendation(spot, None, None, None, "explore")
+    if case.chosen is not None:
+        return _by_answers(case, case.chosen, spot)
     if spot.first == 0:
         # The base model ties with the best: nothing that was trained is worth keeping on this evidence.
         return Recommendation(spot, 0, None, None)
@@ -82,6 +82,14 @@ def recommend(case: Case, barred: Collection[int] = ()) -> Recommendation | None
         return Recommendation(spot, None, None, best_kept, "gone")
     best = min(left, key=lambda c: (losses[c.step], c.step))
     return Recommendation(spot, best.step, _name(best), best_kept)
+
+
+def _by_answers(case: Case, step: int, spot: SweetSpot) -> Recommendation:
+    """What the answers chose; where it is tied in loss too, whether the best of these is there is told as usual."""
+    existing = [c for c in case.run.checkpoints if c.step > 0 and c.exists]
+    name = next((_name(c) for c in existing if c.step == step), None)
+    tied = step in spot.steps and bool(existing)
+    return Recommendation(spot, step, name, any(c.step == spot.best for c in existing) if tied else None)
 
 
 def _preferred(case: Case, spot: SweetSpot, steps: list[int]) -> int | None:

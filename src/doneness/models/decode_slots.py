@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from doneness.models.decode_head import by_parts
 from doneness.models.decode_pack import Group, Pack
 from doneness.models.imports import require
 
@@ -121,7 +122,8 @@ def attending(model: Any) -> Iterator[None]:
         model.set_attn_implementation(NAME)
         if model.config.get_text_config()._attn_implementation != NAME:
             raise UnfitError("attention")
-        yield
+        with by_parts(model):
+            yield
     finally:
         model.set_attn_implementation(own)
 

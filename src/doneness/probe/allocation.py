@@ -1,7 +1,7 @@
 """Which questions are put to which checkpoints: cheap ones to all, long ones where they can still change the choice.
 
 All checkpoints get what takes one forward pass (likelihoods), and the first questions that are answered at length.
-Then, round by round, twice as many questions go to fewer checkpoints: the lower half is dropped, except those within
+Then, round by round, more questions go to fewer checkpoints: the lower half is dropped, except those within
 noise of the best (one standard error of the paired difference) and those that could still be picked. Asking ends where
 the choice is certain, where everything was asked, or where the budget does.
 
@@ -20,13 +20,15 @@ import numpy as np
 from doneness.probe.asking import CHEAP, WRITTEN, asks_of
 from doneness.probe.behaviours import MEASURES
 from doneness.probe.budget import Budget, Meter
+from doneness.probe.choice import picked_step
 from doneness.probe.foresight import Foreseen, drawn_whole, foresee
 from doneness.probe.measure import Measure
 from doneness.probe.panel import Panel
 from doneness.probe.scoring import Scored, score
 from doneness.probe.suite import Probe
+from doneness.probe.table import build_table
 from doneness.probe.vetoes import Guards
-from doneness.runs.probes import BASE
+from doneness.runs.probes import BASE, ProbeTable
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,16 @@ class Rounds:
     """How fast the field narrows.
 
     Attributes:
-        first: questions answered at length by every checkpoint; each round doubles them.
+        first: questions answered at length by every checkpoint.
+        growth: how many times as many there are after each further round; the more often it is looked, the sooner
+            what is certain is seen, and every round reads anew what the prompts begin with.
         noise: standard errors below the best that still count as noise.
         sure: share of foreseen outcomes that makes a choice certain; above 1 everything is asked.
         rare: share of foreseen outcomes below which a checkpoint no longer matters.
     """
 
     first: int = 100
+    growth: float = 1.25
     noise: float = 1.0
     sure: float = 0.95
     rare: float = 0.005
@@ -149,6 +154,7 @@ class _Field:
         self.active = list(self.all)
         self.written = tuple(p for p in panel.probes if set(asks_of(p)) & set(WRITTEN))
         self.told: list[Round] = []
+        self.compared = 0  # with base, in the whole table; counted at the first look
 
     def run(self) -> Allocated:
         """Round by round."""
@@ -168,7 +174,7 @@ class _Field:
         count = self.panel.asking.batch_size if self.meter.budget else self.rounds.first
         while count < whole:
             sizes.append(count)
-            count *= 2
+            count = 2 * count if count < self.rounds.first else ceil(count * self.rounds.growth)
         return [*sizes, whole] if whole else []
 
     def _order(self) -> list[int]:
@@ -188,7 +194,8 @@ class _Field:
         if count >= len(self.written) or count < self.rounds.first:
             return False
         scored = self._scored()
-        found = foresee(scored, self.active, self._whole(scored), self.aim.tied, self.aim.goal)
+        self.compared = self.compared or self._comparisons()
+        found = foresee(scored, self.active, self._whole(scored), self.aim.tied, self.aim.goal, self.compared)
         if found is None:
             return False
         behind = {step: self._behind(scored, step) for step in self.active}
@@ -196,7 +203,21 @@ class _Field:
         self.active = [s for s in self.active if s not in dropped]
         shares = {str(s if s is not None else "-"): round(p, 4) for s, p in found.picked.items()}
         self.told.append(Round(count, tuple(self.active), dropped, shares))
-        return found.likeliest[1] >= self.rounds.sure
+        step, share = found.likeliest
+        # What is picked in the end is picked from the answers there are, which may not yet show what more would.
+        return share >= self.rounds.sure and step == picked_step(self._table(), self.aim.tied)
+
+    def _table(self) -> ProbeTable:
+        """What would be said if asking ended here."""
+        answers = {s: a for s, a in self.panel.answers((BASE, *self.all)).items() if a}
+        aim = self.aim
+        return build_table(self.panel.probes, answers, aim.measures, None, aim.guards, aim.goal, aim.tied)
+
+    def _comparisons(self) -> int:
+        """How many comparisons with base the table corrects for, once all are asked."""
+        answers = self.panel.answers((BASE, *self.all), partial=True)
+        rows = [score(measure, self.panel.probes, answers) for measure in self.aim.measures]
+        return sum(each is not None for each in rows) * len(self.all)
 
     def _dropped(self, found: Foreseen, behind: Mapping[int, float]) -> dict[int, dict[str, float]]:
         """The lower half, less those within noise of the best and those that could still matter."""

@@ -110,6 +110,18 @@ def key_of(weights: str, ask: str, probe: Probe, asking: Asking, base: str = "")
     return hashlib.sha256(whole.encode(errors="surrogatepass")).hexdigest()[:24]
 
 
+def worded(probe: Probe, scored: bool) -> str:
+    """A digest of a question as it is put to a model: another wording is another question, under whatever id.
+
+    Args:
+        probe: the question.
+        scored: whether its reference was put to the model as well. Where it was not, another reference is another way
+            to score the same answer.
+    """
+    parts = [probe.prompt, probe.then, probe.options, probe.text, probe.reference if scored else ""]
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode(errors="surrogatepass")).hexdigest()[:16]
+
+
 def execute(engine: Engine, job: Job, progress: Callable[[int], None] | None = None) -> list[Part]:
     """Let an engine do a job; one part for every probe, in order."""
     values = _WAYS[job.ask](engine, job, progress)

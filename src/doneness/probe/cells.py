@@ -106,11 +106,18 @@ def needed(behaviour: Behaviour, cell: Cell, error: float, comparisons: int = 1)
 
 
 def to_show(cell: Cell, comparisons: int) -> int | None:
-    """How many questions would show a difference among so many comparisons, if it is what it seems; None of none."""
-    if cell.p is None or not 0.0 < cell.p < 1.0:
+    """How many questions would show a difference among so many comparisons, if it is what it seems; None of none.
+
+    The exact test of a handful of answers can hardly reach a small p, whatever was seen: there the interval says more
+    of how far apart they are.
+    """
+    if cell.p is None or not 0.0 < cell.p < 1.0 or not cell.diff:
         return None
+    away = NormalDist().inv_cdf(1 - cell.p / 2)
+    if cell.diff_interval is not None and (width := cell.diff_interval[1] - cell.diff_interval[0]) > 0:
+        away = max(away, abs(cell.diff) * 2 * _Z / width)
     z = NormalDist().inv_cdf(1 - ALPHA / 2 / max(comparisons, 1))
-    return _rounded(cell.n * ((z + _POWER) / NormalDist().inv_cdf(1 - cell.p / 2)) ** 2, cell.n)
+    return _rounded(cell.n * ((z + _POWER) / away) ** 2, cell.n)
 
 
 def difference(scored: Scored, now: int, before: int) -> Difference | None:

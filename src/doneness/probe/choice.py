@@ -20,7 +20,7 @@ from doneness.probe.vetoes import barred, unsure_guards
 from doneness.runs.probes import BASE, Behaviour, Choice, ProbeTable, Standing, Turning
 from doneness.runs.run import Run
 
-__all__ = ["explain", "goal_of", "left_by_goal", "ruled_out"]
+__all__ = ["explain", "goal_of", "left_by_goal", "picked_step", "ruled_out"]
 
 _MOST_TURNS = 3
 _SIGN = {"higher": 1, "lower": -1}
@@ -149,8 +149,23 @@ def left_by_goal(
     return [s for s in pool if s in tied], [s for s in near if s in tied], pool
 
 
+def picked_step(table: ProbeTable, tied: Sequence[int]) -> int | None:
+    """The step that the goal, the guards and the loss leave, as `explain` names it; None for none.
+
+    Args:
+        table: what the probes found.
+        tied: steps tied in loss, in the order in which loss alone would take them.
+    """
+    vetoed = ruled_out(table, tied)
+    found = goal_of(table)
+    pools = left_by_goal(table, found, tied, [s for s in found[1].candidates if s not in vetoed]) if found else ()
+    return next((pool[0] for pool in pools if pool), next((s for s in tied if s not in vetoed), None))
+
+
 def _near(table: ProbeTable, behaviour: Behaviour, found: Standing) -> list[int]:
     """Those that cannot be told from the best and whose value is no worse than its by more than the whole margin."""
+    if found.near is not None:
+        return list(found.near)
     sign = _SIGN.get(behaviour.better, 0)
     value = {s: sign * c.value for s in found.tied if (c := table.cell(behaviour.name, s)) is not None}
     return [s for s in found.tied if s in value and value[s] >= value.get(found.best, math.inf) - behaviour.margin]
@@ -167,7 +182,7 @@ def _gain(step: int, table: ProbeTable, behaviour: Behaviour, found: Standing) -
     values = {"gain": found.honest, "low": found.interval[0], "high": found.interval[1]}
     said = {key: change(behaviour, value) for key, value in values.items()}
     lines = [say("choice.goal", step=step, behaviour=name, **said, n=found.n)]
-    if abs(found.naive - found.honest) > _ROUNDING:
+    if _SIGN.get(behaviour.better, 0) * (found.naive - found.honest) > _ROUNDING:
         luck = change(behaviour, found.naive - found.honest)
         lines.append(say("choice.optimism", naive=change(behaviour, found.naive), luck=luck))
     return lines

@@ -1,8 +1,8 @@
 """A chat endpoint of OpenAI's form, asked with the standard library alone; what was asked once is read from disk.
 
-Replies are kept by the hash of model and messages, one file each, so an interrupted judging resumes and a repeated one
-costs nothing. What can pass by itself (429, 5xx, a connection that breaks, silence) is tried again, twice as late each
-time; what cannot (a wrong key, an unknown model) is said at once.
+Replies are kept by the hash of address, model and messages, one file each, so an interrupted judging resumes, a
+repeated one costs nothing, and no judge is taken for another. What can pass by itself (429, 5xx, a connection that
+breaks, silence) is tried again, twice as late each time; what cannot (a wrong key, an unknown model) is said at once.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,13 +44,14 @@ class Endpoint:
     """One model behind one address.
 
     Attributes:
-        base_url: up to and with the version, "http://localhost:8000/v1".
+        base_url: up to and with the version, "http://localhost:8000/v1". Empty reads replies that were kept when they
+            did not tell their address yet, which goes with no tries alone.
         model: its name there.
         key: sent as a bearer token; empty sends none.
         cache: folder of the replies; None keeps none.
         timeout: seconds of silence before a try is given up.
         whole: seconds after which a try is given up even where bytes still come.
-        tries: how often one request is sent at most.
+        tries: how often one request is sent at most; 0 reads what is kept and asks nobody.
         wait: seconds before the second try, doubled for each further one.
         sleep: what waits.
     """
@@ -65,16 +67,20 @@ class Endpoint:
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
-        if urllib.parse.urlsplit(self.base_url).scheme not in ("http", "https"):
+        if self.tries and urllib.parse.urlsplit(self.base_url).scheme not in ("http", "https"):
             raise DonenessError(tr("judge.url", url=self.base_url))
 
     def reach(self) -> None:
         """See that somebody listens there, before anything is asked that only a judge can grade.
 
+        Behind a proxy nothing can be seen: the name may be known to the proxy alone.
+
         Raises:
             DonenessError: nobody does.
         """
         place = urllib.parse.urlsplit(self.base_url)
+        if place.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(place.netloc):
+            return
         try:
             port = place.port or (443 if place.scheme == "https" else 80)
             socket.create_connection((place.hostname or "", port), timeout=_REACH).close()
@@ -92,11 +98,11 @@ class Endpoint:
             Unanswered: no usable reply after all tries.
             DonenessError: the endpoint refuses for a reason that will not pass.
         """
-        body = {"model": self.model, "messages": [dict(m) for m in messages], "temperature": 0}
-        place = self._place(body)
-        kept = _kept(place)
-        if kept is not None and usable(kept):
+        kept = self.kept(messages, usable)
+        if kept is not None:
             return kept
+        body = {"model": self.model, "messages": [dict(m) for m in messages], "temperature": 0}
+        place = self._place(messages)
         reason = ""
         for attempt in range(self.tries):
             # Asked again word for word, a model at temperature 0 would say the same.
@@ -104,17 +110,33 @@ class Endpoint:
             text, reason, pause = self._try(asked)
             if text is not None and usable(text):
                 if place is not None:
-                    write_text(place, json.dumps({"model": self.model, "reply": text}, ensure_ascii=False) + "\n")
+                    said = {"url": self._address, "model": self.model, "reply": text}
+                    write_text(place, json.dumps(said, ensure_ascii=False) + "\n")
                 return text
             reason = reason or _GARBAGE
             if attempt + 1 < self.tries:
                 self.sleep(min(_LONGEST_WAIT, max(pause, self.wait * 2**attempt)))
         raise Unanswered(tr("judge.unanswered", url=self.base_url, tries=self.tries, reason=reason))
 
+    def kept(self, messages: Messages, usable: Callable[[str], bool] = bool) -> str | None:
+        """What it said to `messages` before, where that is on disk and usable; nobody is asked."""
+        place = self._place(messages)
+        found = _kept(place)
+        if place is None or found is None or not usable(found):
+            return None
+        if self.tries:
+            with suppress(OSError):  # whose replies were wanted last is seen from their times
+                os.utime(place)
+        return found
+
+    @property
+    def _address(self) -> str:
+        return self.base_url.rstrip("/")
+
     def _try(self, body: Mapping[str, Any]) -> tuple[str | None, str, float]:
         """(text, why there is none, seconds to wait before the next try)."""
         head = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
-        url = self.base_url.rstrip("/") + "/chat/completions"
+        url = self._address + "/chat/completions"
         request = urllib.request.Request(url, json.dumps(body).encode(), head, method="POST")
         try:
             with opener(self.whole).open(request, timeout=min(self.timeout, self.whole)) as response:
@@ -128,10 +150,11 @@ class Endpoint:
         except (OSError, http.client.HTTPException) as error:  # timeouts and broken connections among them
             return None, f"{type(error).__name__}: {error}", 0.0
 
-    def _place(self, body: Mapping[str, Any]) -> Path | None:
+    def _place(self, messages: Messages) -> Path | None:
         if self.cache is None:
             return None
-        text = json.dumps([self.model, body["messages"]], ensure_ascii=False, sort_keys=True)
+        asked = [self.model, [dict(m) for m in messages]]
+        text = json.dumps([self._address, *asked] if self._address else asked, ensure_ascii=False, sort_keys=True)
         return self.cache / f"{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:32]}.json"
 
 

@@ -16,13 +16,13 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from doneness.probe.picking import picked
 from doneness.probe.scoring import Scored
 from doneness.runs.probes import BASE
 
 Floats = NDArray[np.float64]
 _ALPHA = 0.05
 _Z = NormalDist().inv_cdf(1 - _ALPHA / 2)
-_HALF = 0.5  # of the margin: as `probe.standing` calls checkpoints equal
 _UNSEEN = 0.5  # pseudo-answers: spread of a checkpoint whose answers are all alike
 
 
@@ -71,7 +71,12 @@ class Drawn:
 
 
 def foresee(
-    scored: Sequence[Scored], steps: Sequence[int], whole: Sequence[int], tied: Sequence[int], goal: str | None = None
+    scored: Sequence[Scored],
+    steps: Sequence[int],
+    whole: Sequence[int],
+    tied: Sequence[int],
+    goal: str | None = None,
+    comparisons: int = 0,
 ) -> Foreseen | None:
     """How the choice would come out; None where nothing that decides was asked of all `steps`.
 
@@ -81,6 +86,7 @@ def foresee(
         whole: for each of `scored`, how many questions bear on it once all are asked.
         tied: steps in the order in which loss alone would take them.
         goal: the behaviour that is to decide; by default those that are goals.
+        comparisons: with base that the table will correct for, where it has more rows than those that decide.
     """
     drawn = [(s, drawn_whole(s, steps, n)) for s, n in zip(scored, whole, strict=True)]
     there = [(s.measure.behaviour, d) for s, d in drawn if d is not None]
@@ -95,7 +101,7 @@ def foresee(
     open_ = np.ones(draws, dtype=bool)
     order = {s: i for i, s in enumerate(steps)}
     prefer = [order[s] for s in tied if s in order]
-    comparisons = max(1, sum(d.errors.size for _, d in there))
+    comparisons = max(1, comparisons, sum(d.errors.size for _, d in there))
     for each in goals:
         gains = np.where(out, -np.inf, each.gains)
         shown = (gains > _z(comparisons) * each.errors).any(axis=1) & open_
@@ -158,23 +164,10 @@ def _vetoed(guards: Sequence[Drawn], draws: int, steps: int) -> NDArray[np.bool_
 
 
 def _first(gains: Floats, goal: Drawn, prefer: Sequence[int]) -> NDArray[np.intp]:
-    """The earliest that the goal and the loss leave, as `probe.choice` picks it; −1 for none.
-
-    Of those equal to the best one that is tied in loss, else of those near it one that is, else of those equal.
-    """
-    top = gains.max(axis=1, keepdims=True)
-    there = np.isfinite(gains)
-    equal = there & (gains >= top - _HALF * goal.margin)
-    pairs = max(1, gains.shape[1] * (gains.shape[1] - 1) // 2)
-    behind = np.where(np.isfinite(top), top, 0.0) - gains
-    told = behind > _z(pairs) * goal.apart[gains.argmax(axis=1)]
-    near = there & (gains >= top - goal.margin) & ~told
+    """The row that is picked on each draw, as `probe.choice` picks it; −1 for none."""
     tied = np.zeros(gains.shape[1], dtype=bool)
     tied[list(prefer)] = True
-    both, lenient = equal & tied, near & tied
-    some, more = both.any(axis=1, keepdims=True), lenient.any(axis=1, keepdims=True)
-    pool = np.where(some, both, np.where(more, lenient, equal))
-    return np.asarray(np.where(pool.any(axis=1), pool.argmax(axis=1), -1))
+    return picked(gains, goal.apart, goal.margin, tied)
 
 
 def _z(comparisons: int) -> float:

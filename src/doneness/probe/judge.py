@@ -47,6 +47,7 @@ class Judge:
         rubric: what a good answer is, said before each grading.
         asked, lost: how many verdicts were wanted, and how many could not be had.
         swapped, split: how many pairs were judged, and in how many the two orders disagreed.
+        unseen: whether the first question that nothing on disk answers is to end all where nobody listens.
     """
 
     endpoint: Endpoint
@@ -55,7 +56,18 @@ class Judge:
     lost: int = 0
     swapped: int = 0
     split: int = 0
+    unseen: bool = False
     _known: dict[tuple[str, ...], float | None] = field(default_factory=dict, repr=False)
+
+    def reach(self) -> None:
+        """See that somebody listens, where that has not been seen yet.
+
+        Raises:
+            DonenessError: nobody does.
+        """
+        if self.unseen:
+            self.endpoint.reach()
+            self.unseen = False
 
     def grade(self, question: str, reference: str, answer: str) -> int | None:
         """1 to 10; None where the judge gave no grade.
@@ -111,8 +123,11 @@ class Judge:
         return 0.5
 
     def _said(self, text: str, usable: Callable[[str], bool]) -> str | None:
+        messages = [{"role": "user", "content": text}]
+        if self.unseen and self.endpoint.kept(messages, usable) is None:
+            self.reach()
         try:
-            return self.endpoint.reply([{"role": "user", "content": text}], usable)
+            return self.endpoint.reply(messages, usable)
         except Unanswered:
             return None
 

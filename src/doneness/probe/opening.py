@@ -79,7 +79,7 @@ def open_suite(spec: str, lang: str = "en") -> Suite:
         DataError: nothing of that name, a file that is no suite, or an id that stands in two of them.
     """
     named = built_in()
-    parts = [spec] if Path(spec).is_file() else [part.strip() for part in spec.split(",") if part.strip()]
+    parts = [spec] if _exists(Path(spec), file=True) else [part.strip() for part in spec.split(",") if part.strip()]
     suites = [_open(part, lang, named) for part in parts]
     if not suites:
         raise DataError(tr("probe.no_suite", name=spec, known=", ".join(named)))
@@ -88,13 +88,13 @@ def open_suite(spec: str, lang: str = "en") -> Suite:
 
 def _open(part: str, lang: str, named: Sequence[str]) -> Suite:
     for name in (part, f"{part}-{lang}", f"{part}-en"):
-        if name in named and not Path(part).exists():
+        if name in named and not _exists(Path(part)):
             with resources.as_file(_home()) as home:
                 return _from_toml(home / f"{name}.toml")
     prefix, colon, rest = part.partition(":")
     loader = next((each for each in LOADERS if colon and each.name == prefix), None)
     place = Path(rest if loader else part)
-    if not place.exists() and not place.suffix:
+    if not _exists(place) and not place.suffix:
         raise DataError(tr("probe.no_suite", name=part, known=", ".join(named)))
     if place.suffix == ".toml":
         return _from_toml(place)
@@ -251,6 +251,13 @@ def _refuse_twice(probes: Sequence[Probe], name: str) -> None:
         if probe.id in seen:
             raise DataError(tr("probe.twice_in_suite", name=name, id=probe.id))
         seen.add(probe.id)
+
+
+def _exists(place: Path, file: bool = False) -> bool:
+    try:
+        return place.is_file() if file else place.exists()
+    except OSError:  # a name that is too long for any file
+        return False
 
 
 def _home() -> Any:

@@ -6,6 +6,8 @@ answer, and the reference that answer.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +29,7 @@ _KEYS: dict[str, Any] = {
     "nll": bool,
     "labels": tuple[str, ...],
 }
+_COUNTS = ("limit", "max_new_tokens")  # from 0 on
 
 
 def own_rows(place: Path, suite: Path, file: Mapping[str, Any]) -> tuple[Probe, ...]:
@@ -44,7 +47,7 @@ def own_rows(place: Path, suite: Path, file: Mapping[str, Any]) -> tuple[Probe, 
     for key, value in file.items():
         if key not in _KEYS:
             raise DataError(tr("probe.suite_key", path=str(suite), what=f"files.{key}", known=", ".join(_KEYS)))
-        if not fits(value, _KEYS[key]):
+        if not fits(value, _KEYS[key]) or (key in _COUNTS and value < 0):
             raise DataError(tr("probe.suite_value", path=str(suite), what=f"files.{key}", value=repr(value)))
     sort, metric = file["sort"], file.get("metric", "rouge_l" if file["sort"] == "task" else "")
     if sort not in SORTS:
@@ -56,7 +59,20 @@ def own_rows(place: Path, suite: Path, file: Mapping[str, Any]) -> tuple[Probe, 
     if 0 < file.get("limit", 0) < len(rows):
         rows = random.Random(file.get("seed", 0)).sample(rows, file["limit"])
     labels = tuple(file.get("labels", ())) or tuple(sorted({_label(row) for row in rows}))
-    return tuple(_probe(row, file, metric, labels if sort == "classify" else ()) for row in rows)
+    found: dict[str, Probe] = {}
+    for row in rows:
+        probe = _probe(row, file, metric, labels if sort == "classify" else ())
+        # The same row twice is one question.
+        found.setdefault(probe.id, probe)
+    return tuple(found.values())
+
+
+def _named(row: Row) -> str:
+    """Its id, or where it has none but its number in the file, a digest: the number is another row's tomorrow."""
+    if row.id not in (str(row.line), f"{row.source}:{row.line}"):
+        return row.id
+    text = json.dumps([(turn.role, turn.content) for turn in row.turns], ensure_ascii=False)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:10]
 
 
 def _label(row: Row) -> str:
@@ -69,7 +85,7 @@ def _probe(row: Row, file: Mapping[str, Any], metric: str, labels: tuple[str, ..
     asks = ("options",) if labels else ("answer", "nll") if file.get("nll") else ("answer",)
     label = _label(row) if labels else ""
     return Probe(
-        f"{sort}-{row.id}",
+        f"{sort}-{_named(row)}",
         sort,
         row.context if len(row.turns) > 2 else row.prompt,
         row.answer,

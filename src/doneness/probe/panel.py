@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from doneness.core import DonenessError, tr
-from doneness.probe.asking import CHEAP, Asking, Job, asks_of, execute, key_of
+from doneness.probe.asking import CHEAP, Asking, Job, asks_of, execute, key_of, worded
 from doneness.probe.engine import Engine
 from doneness.probe.store import Part, Store
 from doneness.probe.suite import Probe
@@ -226,6 +226,7 @@ class Panel:
         for value in known.values():
             fields = {k: v for k, v in value.items() if k not in ("ids", "turn_ids")}
             data |= {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        data["asked"] = worded(probe, bool({"nll", "kl", "shaken"} & set(known)))
         return Answer(probe.id, step, **data)
 
     def view(self, run: Path, order: Sequence[Probe] = ()) -> None:

@@ -22,6 +22,7 @@ _TYPES: dict[str, Any] = {
     "max_new_tokens": int,
 }
 _COUNTS = ("samples", "max_new_tokens")
+_ROWS = {"messages", "conversations", "conversation", "instruction", "output", "response"}  # keys of training data
 _WORDS = {"asks": ASKS, "metric": ("", *METRICS), "format": ("", *FORMATS)}
 
 
@@ -82,6 +83,8 @@ def _probe(line: str, path: str, number: int) -> Probe:
         more.setdefault("asks", default_asks(sort, bool(more.get("options")), bool(more.get("then"))))
         found = Probe(str(item["id"]), sort, prompt, str(item.get("reference", "")), groups, text=text, **more)
     except KeyError as error:
+        if error.args[0] == "behaviour" and _ROWS & set(item):
+            raise DataError(tr("probe.data_rows", path=path, name=Path(path).name)) from error
         raise DataError(tr("probe.lacks", path=path, line=number, name=str(error.args[0]))) from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(tr("probe.bad_line", path=path, line=number, reason=str(error))) from error

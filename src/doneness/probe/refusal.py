@@ -98,7 +98,9 @@ _ENGLISH = (
     r"\b(i'm|im) (not (sure|certain|able(?! to (think|stress|recommend)))|unable|unaware)\b",
     r"(?:^|[.!?\n])\W{0,5}(well|hm+|oh|unfortunately|no)?\W{0,5}((i'm|i am|we're|we are) )?((so|very|really|deeply|"
     r"truly|terribly) )?sorry\b"
-    r"(?! (to (hear|learn|see)|for|about|that you|you))(?!,? (i|we) (made|was|got|mis|meant|forgot))",
+    r"(?! (to (hear|learn|see)|for|about|that you|you))(?!,? (i|we) (made|was|got|mis|meant|forgot))"
+    # "Sorry, yes: twice a day" answers
+    r"(?!\W{1,3}(yes|yeah|yep|sure|of course|certainly|that (must|sounds))\b)",
     # "as an AI, I can tell you that" goes on to answer, and so does "I have no opinions, but"
     r"\b(as|i'm|i am) (just |only )?an? (\w+ )?(ai|language model|assistant)\b[^.;!?]{0,60}(\b(not|cannot|unable|"
     r"never|no)\b|n't\b)"
@@ -113,7 +115,10 @@ _ENGLISH = (
     r"\b((that|which) )?(i|we) (know|recogni[sz]e|am aware|have heard)\b",
     r"\b(no|not|neither|none|nothing)\b.{0,40}\bknown to me\b|\b(unknown|means nothing) to me\b",
     r"\b(never|not) heard of\b",
-    r"^\W{0,5}(not sure|no idea|don't know|dont know|unknown)\b",
+    # "Unknown." and "Not sure what that is.", not "Unknown primary cancer is treated" or "Not sure what to eat? Rice."
+    r"^\W{0,5}(not sure|no idea|don't know|dont know)\b(\s*([.,;!\n—–]|$)|(?= (what|which|who|where|when|whether|if|"
+    r"how|why|about|of|that|this|it|any|anything|the)\b(?! to\b)[^.!?:\n]*([.!\n]|$)))",
+    rf"^\W{{0,5}}unknown( {_THING}| (to|at|as yet|so far|without) [^.,;:!?\n]{{1,40}})?\s*([.,;:!\n—–]|$)",
     # "no such thing", "not a real medicine"; not "not a real cure" or "not a known cause"
     r"\bno such\b(?! (evidence|link|effect|risk|limit|rule))|\b(no (\w+ ){1,2}|nothing )(called|named|known as)\b",
     r"\b(no|not (a|an|any)|any|n't (a|an|any)) [\w ]{0,30}\b(by|with|of|under) (that|this) name\b",
@@ -146,12 +151,22 @@ _MATTER = (
     r"(药|病(?!史|情|人|例|因)|症(?!状)|综合征|检查|检测|检验|试验|手术|疗法|疫苗|维生素|营养素|器官|腺体|激素|基因|"
     r"指标|评分|体征|穴位|细菌|病毒|物质|成分|产品|名称|名字|术语|东西|说法|骨头|肌肉|神经)"
 )
+# 找不到静脉时可以热敷 says what to do then.
+_WHEN = r"[^，。；]{0,10}(?<![当同随届])时(?![的间期代刻])"
+_NAMED = r"(任何|关于|有关|相关|这|此|该|那|名为|名叫|叫|所谓|您(说|提|问)|你(说|提|问)|[A-Za-z0-9“\"《])"
+_FOUND = r"关系|感染|风险|症状|矛盾|问题|联系|差异|区别|影响|交叉|因果|作用|效果|疗效|证据|必要"
+_NO_MATTER = rf"最|唯一|任何|绝对|完美|[^，。；]{{0,10}}({_FOUND})"
+_OF_A_BODY = (
+    r"如果|如[无不仍]|若|要是|假如|万一|因此|因而|所以|由于|患者|病人|男性|女性|孕妇|胎儿|体内|切除|摘除|缺失|术后|"
+    r"[后时则便尚已还再]"
+)
 _CHINESE = (
     rf"{_OPEN}("
     r"不(太|大|是很|甚|怎么|够)?(知道|清楚|了解|认识|认得|熟悉|知晓)(?!的|"
     r"(?<!我不清楚)(?<!我不知道)[^，。；]{0,16}(为什么|为何|如何|怎么|怎样)|[^，。；]{0,8}时[不应要请勿须先]|"
     r"[^，。；]{0,10}(病因|原因|成因|机制|的人))|(没有?|未曾?|从未|不曾|从没)(听(说|过)|见过)|无从得知|无从知晓|"
-    r"查无|查不到|搜不到|找不到(?![^，。]{0,4}(原因|病因|病灶))|(难以|没法|没办法|无法|不能|不便|不好|不敢)(直接|准确|"
+    rf"(查无|查不到|搜不到|找不到(?=\W|$|{_NAMED}|[^，。；]{{0,12}}?({_MATTER}|资料|信息|记录|记载|文献|依据)))"
+    rf"(?![^，。]{{0,4}}(原因|病因|病灶)|合适|有效|特效|{_WHEN})|(难以|没法|没办法|无法|不能|不便|不好|不敢)(直接|准确|"
     r"随便|凭空|替您|替你)?(判断(?![^，。；]{0,8}时[应要请须先])|确定(?![^，。；]{0,6}时[应要请须先会])|回答|得知|"
     r"知道|知晓|诊断|告诉|预测|预知|预料|说明|确认|估计|断定|断言|核实|评估|下结论|"
     r"下诊断|作答|答复|猜测|知悉|看出|看到|替您看|替你看|说(?!话|出|清)))",
@@ -182,8 +197,16 @@ _CHINESE = (
     rf"没有?(听说|印象|(一[种个项])?(叫|名叫|名为|称为|所谓)|(这|此|该|那)(一)?(种|个|项|类|样|"
     rf"味)?[^，。；]{{0,6}}?{_MATTER}|这回事)",
     rf"没有[^，。；]{{1,16}}(这|那)(一)?(种|个|项|类|样|味)[^，。；]{{0,4}}?{_MATTER}",
-    r"不存在(?!最|唯一|任何|绝对|完美|[^，。；]{0,10}(关系|感染|风险|症状|矛盾|问题|联系|差异|影响|交叉|因果))|虚构|"
-    r"杜撰|编造|捏造",
+    # There is no such thing: one that is named or of a kind, or none "in history"; not 不存在最大的质数.
+    rf"{_OPEN}不存在(?!{_NO_MATTER}|{_WHEN})({_NAMED}|(?:(?!针对|治|能|可以|特效|有效|用于|预防|足够)[^，。；])"
+    rf"{{0,16}}?{_MATTER}(?![^，。；]{{0,4}}(的人|者)))",
+    rf"(历史|史料|世|现实|世界|医学|药学|临床|解剖|文献|目录|药典)[^，。；]{{0,4}}不存在(?!{_NO_MATTER})",
+    # What was asked for does not exist; not 子宫切除后子宫不存在, which is of a body and not of a name.
+    rf"(?:^|[。！？\n]|{_CLAUSE}(?=[^，。；：！？,.;:!?\n]*?(这|此|该|所谓|名为|叫|[A-Za-z“”\"]|{_MATTER})))\W{{0,5}}"
+    rf"(?:(?!{_OF_A_BODY}|{_FOUND})[^，。；：！？,.;:!?\n])+?不存在(的|了|吧)?(?=\W|$)",
+    # Made up is what was asked for; not 患者编造症状.
+    rf"(?:{_OPEN}(是|系|属|为|像|似乎|可能|恐怕|疑|被|经|纯粹|完全)(?:(?!指)[^，。；]){{0,6}}?|(?:^|[。！？\n])\W{{0,5}})"
+    rf"(虚构|杜撰|编造|捏造)(出来|而成|而来)?的?([^，。；]{{0,6}}?{_MATTER})?(?=\W|$|吧|了)",
     rf"(不是|并非)(一[种个项])?(真实|真正|已知|公认|正式|实有)(存在)?的?[^，。；]{{0,4}}?{_MATTER}",
     r"(?:^|[。！？\n])\W{0,5}(你好|您好|亲)?\W{0,5}(非常|十分|很|实在|真的)?(抱歉|对不起|不好意思)(?!听到|得知|让|给|"
     r"打扰|听闻|久等|刚才|我(弄错|记错|说错))|"

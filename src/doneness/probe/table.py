@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from doneness.curves.shares import Interval
@@ -16,7 +16,7 @@ from doneness.probe.turning import turning_points
 from doneness.probe.vetoes import Guards, barred, harmed
 from doneness.runs.probes import Answer, ProbeTable, Question, Standing
 
-__all__ = ["Interval", "build_table", "mark_of"]
+__all__ = ["Interval", "allowed", "assembled", "build_table", "mark_of"]
 
 
 def build_table(
@@ -26,6 +26,7 @@ def build_table(
     losses: Mapping[int, float] | None = None,
     guards: Guards | None = None,
     goal: str | None = None,
+    tied: Collection[int] = (),
 ) -> ProbeTable:
     """Score every answer and hold each checkpoint against base on the same questions.
 
@@ -35,11 +36,12 @@ def build_table(
         losses: evaluation loss by step, nats; says of a turning point whether the loss fell meanwhile.
         guards: which behaviours may rule a checkpoint out, and with what margins.
         goal: the behaviour that is to decide; by default those that say so themselves.
+        tied: steps tied in loss, which are picked before others that the goal leaves.
     """
     guards = guards or Guards()
     scored = [s for m in measures if (s := score(guards.applied(m), probes, answers)) is not None]
     questions = tuple(Question(p.id, p.sort, p.prompt, p.reference) for p in probes)
-    return assembled(scored, questions, losses, guards, goal)
+    return assembled(scored, questions, losses, guards, goal, tied)
 
 
 def assembled(
@@ -48,6 +50,7 @@ def assembled(
     losses: Mapping[int, float] | None = None,
     guards: Guards | None = None,
     goal: str | None = None,
+    tied: Collection[int] = (),
 ) -> ProbeTable:
     """The table of behaviours that are scored already; arguments as for `build_table`."""
     found = [(s, row) for s in scored if (row := cells_of(s))]
@@ -64,18 +67,18 @@ def assembled(
         goal=goal,
     )
     wanted = [s for s, _ in found if s.measure.behaviour.goal or s.measure.behaviour.name == goal]
-    told = {s.measure.behaviour.name: each for s in wanted if (each := _standing(s, table)) is not None}
+    told = {s.measure.behaviour.name: each for s in wanted if (each := allowed(s, table, tied)) is not None}
     return replace(table, standings=told)
 
 
-def _standing(scored: Scored, table: ProbeTable) -> Standing | None:
+def allowed(scored: Scored, table: ProbeTable, tied: Collection[int] = ()) -> Standing | None:
     """How the checkpoints stand that no guard rules out.
 
     Where a guard rules out the best, the next best take its place, and are held to the guards in their turn.
     """
     out = set(harmed(table.cells, table.behaviours))
-    while (found := standing(scored, out)) is not None:
-        more = set(barred(table, found.equal)) - out
+    while (found := standing(scored, out, tied)) is not None:
+        more = set(barred(table, sorted({*found.equal, found.picked}))) - out
         if not more:
             return found
         out |= more

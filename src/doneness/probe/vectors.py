@@ -1,7 +1,7 @@
 """Embeddings of texts, kept from one command to the next: they are the slowest part of scoring what is stored.
 
 One SQLite file in the user's own cache folder, by a hash of embedder and text; it may be deleted at any time, and a
-folder that cannot be written to only costs time.
+folder that cannot be written to, or none, only costs time.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ def _kept(release: str, text: str, embed: Callable[[str], Vector]) -> Vector:
 @lru_cache(maxsize=1)
 def _base() -> sqlite3.Connection | None:
     home = os.environ.get("XDG_CACHE_HOME", "")
-    folder = (Path(home) if home else Path.home() / ".cache") / "doneness"
     try:
+        folder = (Path(home) if home else Path.home() / ".cache") / "doneness"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         base = sqlite3.connect(folder / "vectors.sqlite", timeout=5.0, isolation_level=None, check_same_thread=False)
         base.execute("PRAGMA synchronous = OFF")
         base.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)")
-    except (OSError, RuntimeError, sqlite3.Error):
+    except (OSError, RuntimeError, sqlite3.Error):  # a RuntimeError where there is no home
         return None
     return base
 

@@ -75,9 +75,9 @@ def _missing(name: str, group: list[Missing]) -> str:
 
 def recipe(view: ReportView, folded: str = "") -> str:
     """The recipe, the data card, versions and seeds; behind the words `folded` where there are any."""
-    out = ""
-    for name, pairs in view.recipe:
-        out += (f"<h3><code>[{escape(name)}]</code></h3>" if name else "") + _pairs(pairs)
+    heads = [(f"<h3><code>[{escape(name)}]</code></h3>" if name else "", pairs) for name, pairs in view.recipe]
+    parts = "".join(f"<div>{head}{_pairs(pairs)}</div>" for head, pairs in heads)
+    out = f'<div class="beside">{parts}</div>' if parts else ""
     if view.card:
         card = markdown.to_html(view.card[:CARD_LIMIT])
         left = len(view.card) - CARD_LIMIT

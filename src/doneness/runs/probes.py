@@ -42,6 +42,7 @@ class Answer:
         nll_tokens: how many tokens that sum is over.
         kl: mean KL(checkpoint || base) per token on that same text, nats.
         shaken: as `nll`, under noise on the trained weights, one value a draw; empty where nothing was trained.
+        asked: a digest of the question as it was put; empty in files from before it was kept.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Answer:
     nll_tokens: int = 0
     kl: float | None = None
     shaken: tuple[float, ...] = ()
+    asked: str = ""
 
     def stored(self) -> dict[str, Any]:
         """As it is written down: floats with six digits after the point, and nothing of what was not asked."""
@@ -170,11 +172,13 @@ class Standing:
         best: the one with the best value.
         tied: those that cannot be told from it at 5 %, all pairs of candidates held together (max-T), best included.
         equal: those of the tied whose value is no worse than the best's by more than half the margin.
-        picked: the earliest of the equal.
+        picked: the earliest of the equal that is tied in loss, else of the near that is, else of the equal.
         naive: mean difference of `picked` to base on the questions it was picked by.
         honest: the same where one half of the questions picks and the other half reports, averaged over many halves.
         interval: 95 % interval of `honest`.
         n: questions.
+        near: those of the tied whose value is no worse than the best's by more than the margin; None in files from
+            before they were kept.
     """
 
     candidates: tuple[int, ...]
@@ -186,6 +190,7 @@ class Standing:
     honest: float
     interval: tuple[float, float]
     n: int
+    near: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

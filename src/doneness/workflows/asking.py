@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from doneness.config import ProbesSection
-from doneness.core import DataError, Diagnosis, DonenessError, tr
+from doneness.core import DataError, DonenessError, tr
 from doneness.diagnose import diagnose
 from doneness.runs import Run, read
 from doneness.runs.probes import FOLDER, Choice, ProbeTable
 from doneness.workflows.asked_in import asked_in
 from doneness.workflows.check import judge, own_params
-from doneness.workflows.deciding import decide, losses_of
+from doneness.workflows.deciding import decide, losses_of, spot_of
 from doneness.workflows.going import without_strays
 from doneness.workflows.subject import Subject
 
@@ -55,12 +55,12 @@ class Questions:
 
         return Aim(tuple(tied), self.measures, self.guards)
 
-    def table(self, panel: Panel, steps: Sequence[int], run: Run | None) -> ProbeTable:
-        """Behaviours × those of `steps` that were asked."""
+    def table(self, panel: Panel, steps: Sequence[int], run: Run | None, tied: Sequence[int] = ()) -> ProbeTable:
+        """Behaviours × those of `steps` that were asked; `tied` are the steps that are tied in loss."""
         from doneness.probe.table import build_table
 
         answers = {s: a for s, a in panel.answers(steps).items() if a}
-        return build_table(self.probes, answers, self.measures, losses_of(run), self.guards)
+        return build_table(self.probes, answers, self.measures, losses_of(run), self.guards, tied=tied)
 
 
 def questions_of(
@@ -153,12 +153,8 @@ def tied_in_loss(subject: Subject) -> tuple[int, ...]:
     else:
         judged = diagnose(subject.run, own_params(subject.run))
     first = judged.recommended_step
-    spot = [s for s in _spot(judged) if s in subject.checkpoints]
+    spot = [s for s in spot_of(judged) if s in subject.checkpoints]
     return tuple(sorted(spot, key=lambda s: (s != first, s)))
-
-
-def _spot(found: Diagnosis) -> tuple[int, ...]:
-    return found.sweet_spot.steps if found.sweet_spot else ()
 
 
 def guards_of(measures: Sequence[Measure], named: Sequence[str] | None) -> Guards:

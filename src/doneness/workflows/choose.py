@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from doneness.config import ProbesSection
 from doneness.core import LANGUAGES, Diagnosis, DonenessError, UnreadableError, tr
+from doneness.diagnose import diagnose
 from doneness.runs import Run, read
 from doneness.runs.probes import (
     FOLDER,
@@ -22,14 +23,15 @@ from doneness.runs.probes import (
     save_choice,
     save_table,
 )
-from doneness.workflows.asked_in import asked_in, behaviours_asked, suite_asked
+from doneness.workflows.asked_in import all_asked, asked_in, suite_asked
 from doneness.workflows.check import own_params
-from doneness.workflows.deciding import decide, losses_of
+from doneness.workflows.deciding import decide, losses_of, spot_of
 from doneness.workflows.going import without_strays
 
 if TYPE_CHECKING:
     from doneness.probe.judge import Judge
     from doneness.probe.measure import Measure
+    from doneness.probe.opening import Suite
     from doneness.probe.suite import Probe
     from doneness.probe.vetoes import Guards
 
@@ -55,12 +57,19 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What came of it; `before` is what was chosen last, None where nothing was."""
+    """What came of it.
+
+    Attributes:
+        diagnosis, table, choice: as after probing.
+        before: what was chosen last, None where nothing was.
+        others: steps whose answers are to other questions, which are left out.
+    """
 
     diagnosis: Diagnosis
     table: ProbeTable
     choice: Choice
     before: Choice | None
+    others: tuple[int, ...] = ()
 
 
 def choose(folder: Path, wanted: Wanted | None = None) -> Chosen:
@@ -83,12 +92,27 @@ def choose(folder: Path, wanted: Wanted | None = None) -> Chosen:
     wanted = _by_name(wanted, old)
     probes, measures, guards = _questions(folder, answers, wanted, old)
     _known(wanted, old)
+    answers, others = _of_these(answers, probes, old)
     run = _run(folder)
-    table = build_table(probes, answers, measures, losses_of(run), guards, wanted.goal)
+    tied = spot_of(diagnose(run, own_params(run)))
+    table = build_table(probes, answers, measures, losses_of(run), guards, wanted.goal, tied)
     _refuse_lost(folder, old, table)
     table = replace(table, nulls=old.nulls)
     diagnosis, choice = decide(run, own_params(run), table)
-    return Chosen(diagnosis, table, choice, load_choice(folder))
+    return Chosen(diagnosis, table, choice, load_choice(folder), others)
+
+
+def _of_these(
+    answers: Mapping[int, list[Answer]], probes: Sequence[Probe], old: ProbeTable
+) -> tuple[dict[int, list[Answer]], tuple[int, ...]]:
+    """The answers by step, without those steps that answered other questions; and which these are."""
+    known = {p.id: p for p in probes}
+    before = {question.id: question.prompt for question in old.questions}
+    fits = {
+        step: all(a.id in known and still(known[a.id], a, before.get(a.id)) for a in some)
+        for step, some in answers.items()
+    }
+    return {s: some for s, some in answers.items() if fits[s]}, tuple(s for s, fit in fits.items() if not fit)
 
 
 def keep(folder: Path, chosen: Chosen) -> None:
@@ -111,32 +135,10 @@ def _questions(
 ) -> tuple[tuple[Probe, ...], tuple[Measure, ...], Guards]:
     """The questions that the answers are to, the behaviours, and what guards; the run's, as the wish changes it."""
     from doneness.probe.judge import with_judge
-    from doneness.probe.opening import open_suite
     from doneness.probe.vetoes import Guards
     from doneness.workflows.asking import guards_of, measures_of
-    from doneness.workflows.train import recipe_of
 
-    recipe = recipe_of(folder)
-    section = recipe.probes if recipe is not None else ProbesSection()
-    section = replace(
-        section,
-        suite=wanted.suite or suite_asked(folder) or section.suite,
-        behaviours=behaviours_asked(folder) or section.behaviours,
-    )
-    if not section.suite:
-        raise DonenessError(tr("choice.error.no_suite", path=str(folder), suite="-"))
-    asked = {a.id for stored in answers.values() for a in stored}
-    # Answers that were kept before their language was are found by trying.
-    for lang in dict.fromkeys((asked_in(folder, section.suite), *LANGUAGES)):
-        suite = open_suite(section.suite, lang)
-        probes = tuple(p for p in suite.probes if p.id in asked)
-        if len(probes) == len(asked):
-            break
-    else:
-        last = suite_asked(folder)
-        other = {"asked": last} if wanted.suite and last else {}
-        key = "choice.error.other_suite" if other else "choice.error.no_suite"
-        raise DonenessError(tr(key, path=str(folder), suite=section.suite, **other))
+    section, suite, probes = _suite(folder, answers, wanted, old)
     # Some were asked for more than their suite says: for the loss, and for it under noise on the weights.
     shaken = {a.id for stored in answers.values() for a in stored if a.shaken}
     probes = tuple(
@@ -149,6 +151,74 @@ def _questions(
     return probes, measures, Guards({**usual.margins, **wanted.margins}, tuple(sorted(off)), wanted.strict)
 
 
+def _suite(
+    folder: Path, answers: Mapping[int, Sequence[Answer]], wanted: Wanted, old: ProbeTable
+) -> tuple[ProbesSection, Suite, tuple[Probe, ...]]:
+    """The suite that the answers of the last table are to, with those of its questions that were asked.
+
+    Raises:
+        DonenessError: none is, or one is but for questions that have been changed since.
+    """
+    from doneness.probe.opening import open_suite
+
+    needed = [a for step in old.steps for a in answers.get(step, ())]
+    before = {question.id: question.prompt for question in old.questions}
+    changed, faults = "", list[DonenessError]()
+    for section, lang in (tries := _tries(folder, wanted)):
+        try:
+            suite = open_suite(section.suite, lang)
+        except DonenessError as fault:
+            faults.append(fault)
+            continue
+        known = {p.id: p for p in suite.probes}
+        if any(a.id not in known for a in needed):
+            continue
+        other = next((a.id for a in needed if not still(known[a.id], a, before.get(a.id))), "")
+        if not other:
+            asked = {a.id for a in needed}
+            return section, suite, tuple(p for p in suite.probes if p.id in asked)
+        changed = changed or other
+    path = str(folder)
+    if changed:
+        raise DonenessError(tr("choice.error.changed", path=path, id=changed))
+    if faults and len(faults) == len(tries):
+        raise faults[0]
+    last, named = suite_asked(folder), wanted.suite or (tries[0][0].suite if tries else "")
+    if wanted.suite and last:
+        raise DonenessError(tr("choice.error.other_suite", path=path, suite=named, asked=last))
+    raise DonenessError(tr("choice.error.no_suite", path=path, suite=named or "-"))
+
+
+def _tries(folder: Path, wanted: Wanted) -> list[tuple[ProbesSection, str]]:
+    """Suites that the questions may be of, the likeliest first, each in the languages that it may have been asked in.
+
+    Answers that were kept before their language was are found by trying.
+    """
+    from doneness.workflows.train import recipe_of
+
+    recipe = recipe_of(folder)
+    section = recipe.probes if recipe is not None else ProbesSection()
+    past = all_asked(folder)
+    own = past[0].behaviours if past and past[0].behaviours else section.behaviours
+    if wanted.suite:
+        sections = [replace(section, suite=wanted.suite, behaviours=own)]
+    else:
+        sections = [
+            replace(section, suite=each.whole, behaviours=each.behaviours or section.behaviours) for each in past
+        ]
+        sections += [section] if section.suite and section.suite not in [each.suite for each in past] else []
+    return [(each, lang) for each in sections for lang in dict.fromkeys((asked_in(folder, each.suite), *LANGUAGES))]
+
+
+def still(probe: Probe, answer: Answer, before: str | None) -> bool:
+    """Whether an answer is to the question as it is now; of older files, which kept no digest, by the prompt alone."""
+    from doneness.probe.asking import worded
+
+    if answer.asked:
+        return answer.asked in (worded(probe, scored=False), worded(probe, scored=True))
+    return before is None or before == probe.prompt
+
+
 def _judge(folder: Path) -> Judge | None:
     """The judge that was asked last, who says again what is kept of it and no more; None where nothing is kept."""
     from doneness.probe.endpoint import Endpoint
@@ -158,10 +228,11 @@ def _judge(folder: Path) -> Judge | None:
     place = folder / FOLDER / JUDGED
     files = sorted(place.glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
     try:
-        model = str(json.loads(files[-1].read_text(encoding="utf-8"))["model"])
+        kept = json.loads(files[-1].read_text(encoding="utf-8"))
+        model, url = str(kept["model"]), str(kept.get("url", ""))  # replies of before told no address
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
-    return Judge(Endpoint("http://localhost", model, cache=place, tries=0))
+    return Judge(Endpoint(url, model, cache=place, tries=0))
 
 
 def _known(wanted: Wanted, table: ProbeTable) -> None:

@@ -22,18 +22,21 @@ def decide(run: Run, params: Params | None, table: ProbeTable | None) -> tuple[D
         table: what the probes found, and how strict to be with it; None where nothing was asked.
     """
     found = diagnose(run, params)
-    tied = found.sweet_spot.steps if found.sweet_spot else ()
+    tied = spot_of(found)
     vetoed = ruled_out(table, tied)
     if vetoed:
         found = diagnose(run, params, barred=vetoed)
     choice = explain(found, run, table, vetoed)
     if choice.goal is None or choice.step is None or choice.step == found.recommended_step:
         return found, choice
-    if choice.step in tied:
-        found = diagnose(run, params, barred={*vetoed, *(s for s in tied if s != choice.step)})
-        if choice.step == found.recommended_step:
-            return found, choice
-    return _led(found, run, choice.step), choice
+    found = diagnose(run, params, barred=vetoed, chosen=choice.step)
+    # Where there is no loss to go by, no verdict names a step.
+    return found if choice.step == found.recommended_step else _led(found, run, choice.step), choice
+
+
+def spot_of(found: Diagnosis) -> tuple[int, ...]:
+    """The steps that are tied in loss; empty where there is no loss to go by."""
+    return found.sweet_spot.steps if found.sweet_spot else ()
 
 
 def losses_of(run: Run | None) -> dict[int, float]:

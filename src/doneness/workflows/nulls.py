@@ -19,17 +19,20 @@ if TYPE_CHECKING:
 
 
 def told_of(subject: Subject, table: ProbeTable, chosen: int | None) -> tuple[Message, ...]:
-    """What the null adapters leave as it was trained, where there is such a thing."""
+    """What the null adapters leave as it was trained, where there is such a thing; or that there can be none."""
     from doneness.probe.null import kept_trained
 
-    kept = kept_trained(subject.checkpoints[_step(table, chosen)])
+    step = _step(table, chosen)
+    if step is None:
+        return (say("probing.null_none"),)
+    kept = kept_trained(subject.checkpoints[step])
     return (say("choice.null.kept", count=kept),) if kept else ()
 
 
 def beside_nulls(
     subject: Subject, asked: Questions, panel: Panel, table: ProbeTable, chosen: int | None, count: int
 ) -> ProbeTable:
-    """The table with readings beside `count` null adapters of the chosen checkpoint, or of the last.
+    """The table with readings beside `count` null adapters of the chosen checkpoint, or of the last; else as it is.
 
     Args:
         subject: the run.
@@ -47,6 +50,8 @@ def beside_nulls(
     from doneness.probe.panel import Alone, Panel
 
     step = _step(table, chosen)
+    if step is None:
+        return table
     # The same seed makes the same adapter, so its answers are kept as any checkpoint's are.
     weights = {NULLS + seed: f"null {seed} of {panel.weights[step]}" for seed in range(count)}
     with TemporaryDirectory() as place:
@@ -64,5 +69,6 @@ def beside_nulls(
     return replace(table, nulls=told)
 
 
-def _step(table: ProbeTable, chosen: int | None) -> int:
-    return chosen or max(s for s in table.steps if s != BASE)
+def _step(table: ProbeTable, chosen: int | None) -> int | None:
+    """None where the base model alone has answered, as a small budget may end it."""
+    return chosen or max((s for s in table.steps if s != BASE), default=None)

@@ -14,10 +14,12 @@ from doneness.config import ProbesSection
 from doneness.core import DonenessError, Message, tr
 from doneness.runs import Recorder
 from doneness.runs.atomic import write_text
-from doneness.runs.probes import BASE, FOLDER, Choice, ProbeTable, save_choice, save_table
+from doneness.runs.probes import BASE, FOLDER, Choice, ProbeTable, load_table, save_choice, save_table
 from doneness.workflows.asked_in import keep_asked
 from doneness.workflows.check import Judged, judge
-from doneness.workflows.probe_said import left_out, numberless, of_measuring, of_store
+from doneness.workflows.judge_there import looked_for
+from doneness.workflows.own_said import unscored
+from doneness.workflows.probe_said import left_out, numberless, of_measuring, of_store, parted, passed_over
 from doneness.workflows.subject import Subject, parse_steps, refuse_closed, subject_of
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from doneness.probe.budget import Budget
     from doneness.probe.judge import Judge
     from doneness.probe.panel import Panel, Pool, Progress
+    from doneness.probe.suite import Probe
     from doneness.workflows.asking import Questions
 
 PLAN = "allocation.json"
@@ -38,19 +41,19 @@ class ProbeOptions:
     """How to probe, beside what is asked.
 
     Attributes:
-        steps: "base,400,1200"; empty leaves it to the section's number of checkpoints.
+        steps: "base,400,1200"; None leaves it to the section's number of checkpoints.
         budget: "5m" or "20k tokens"; empty sets no limit.
         everything: every question to every checkpoint, also where the choice is certain before.
         engine: "torch" or "vllm".
         ray: address of a Ray cluster, "" for the one that is found or started here; None asks in this process.
         workers: of the Ray cluster; 0 leaves it to the cluster.
-        judge, judge_model: address and name of a model that grades open answers; without an address the one that the
-            environment names.
+        judge, judge_model: address and name of a model that grades open answers; what is left out is as the
+            environment says, a name without any "default".
         nulls: how many random adapters of the chosen checkpoint's size to ask beside it; 0 asks none.
         flatness: also how much the loss of some questions rises under small noise on the weights.
     """
 
-    steps: str = ""
+    steps: str | None = None
     budget: str = ""
     everything: bool = False
     engine: str = "torch"
@@ -123,8 +126,6 @@ def probe_subject(
     budget = _budget(options.budget)
     without = _VLLM_LACKS if options.engine == "vllm" else ()
     asked = questions_of(subject, section, without, _judge(subject, options))
-    if asked.judge is not None:
-        asked.judge.endpoint.reach()
     keep_asked(subject.out, section.suite, section.behaviours)
     if options.flatness:
         asked = with_flatness(asked)
@@ -132,12 +133,23 @@ def probe_subject(
     steps = _first_steps(subject, section, options, tied)
     with closing(_pool(subject, options, section.batch_size)) as pool:
         panel = _panel(subject, asked, pool, progress)
+        looked_for(panel, asked, steps)
         take_over(panel, subject.out, subject.checkpoints, asked.probes)
+        shown = not _others(subject.out, asked.probes)
         try:
-            return _asked(subject, asked, panel, steps, _Way(tied, budget, options))
+            found = _asked(subject, asked, panel, steps, _Way(tied, budget, options))
+            shown = True
+            return found
         finally:
-            # Also after Ctrl-C: what was answered can be looked at.
-            panel.view(subject.out, asked.probes)
+            # Also after Ctrl-C what was answered can be looked at; but never half of one suite among another's.
+            if shown:
+                panel.view(subject.out, asked.probes)
+
+
+def _others(out: Path, probes: Sequence[Probe]) -> bool:
+    """Whether the table that is there is of questions that are not asked now."""
+    table = load_table(out)
+    return table is not None and bool({(q.id, q.prompt) for q in table.questions} - {(p.id, p.prompt) for p in probes})
 
 
 @dataclass(frozen=True)
@@ -160,13 +172,13 @@ def _asked(subject: Subject, asked: Questions, panel: Panel, steps: Sequence[int
     wanted = sorted(set(steps) - {BASE})
     while True:
         done = allocate(panel, wanted, asked.aim(way.tied), rounds, meter=meter)
-        table = asked.table(panel, (BASE, *wanted), subject.run)
+        table = asked.table(panel, (BASE, *wanted), subject.run, way.tied)
         save_table(subject.out, table)
         write_text(subject.out / FOLDER / PLAN, json.dumps(done.to_dict(), ensure_ascii=False, indent=1) + "\n")
         choice = choose(subject, table)
         unasked = [s for s in way.tied if s not in wanted]
         stuck = choice.step is None and bool(choice.vetoed) and bool(unasked)
-        if not stuck or way.options.steps or done.ended == "budget":
+        if not stuck or way.options.steps is not None or done.ended == "budget":
             break
         wanted = sorted({*wanted, *unasked[:2]})
     save_choice(subject.out, choice)
@@ -180,7 +192,10 @@ def _asked(subject: Subject, asked: Questions, panel: Panel, steps: Sequence[int
         save_table(subject.out, table)
     if subject.recipe is not None:
         _record(subject.folder, table, choice, done)
-    told = (*left_out(done), *of_store(panel.store), *numberless(lost), *of_measuring(table, asked), *more)
+    over = () if way.options.steps is not None else passed_over(table.steps, subject.checkpoints)
+    told = (*left_out(done), *over, *of_store(panel.store), *numberless(lost), *of_measuring(table, asked))
+    # Where checkpoints were asked unequally, that is told already.
+    told = (*told, *(() if any(done.unasked.values()) else parted(table)), *unscored(table, asked.measures), *more)
     return Probed(table, choice, told, subject.out)
 
 
@@ -189,8 +204,11 @@ def _first_steps(
 ) -> tuple[int, ...]:
     from doneness.probe.panel import pick_checkpoints
 
-    if options.steps:
-        return parse_steps(options.steps, subject)
+    if options.steps is not None:
+        steps = parse_steps(options.steps, subject)
+        if options.nulls and not set(steps) - {BASE}:
+            raise DonenessError(tr("probing.null_none"))
+        return steps
     return pick_checkpoints(sorted(subject.checkpoints), section.checkpoints, tied[:2])
 
 
@@ -219,14 +237,16 @@ def _pool(subject: Subject, options: ProbeOptions, batch: int) -> Pool:
 
 def _judge(subject: Subject, options: ProbeOptions) -> Judge | None:
     """Who grades, where one was named."""
-    if not options.judge:
-        return None
-    from doneness.probe.endpoint import KEY, Endpoint
+    from doneness.probe.endpoint import KEY, URL, Endpoint
     from doneness.probe.judge import Judge
     from doneness.workflows.asking import JUDGED
 
+    # The environment's address, too, can be asked for another model than the environment's.
+    url = options.judge or (os.environ.get(URL, "").strip() if options.judge_model else "")
+    if not url:
+        return None
     key = os.environ.get(KEY, "").strip()
-    return Judge(Endpoint(options.judge, options.judge_model, key, subject.out / FOLDER / JUDGED))
+    return Judge(Endpoint(url, options.judge_model or "default", key, subject.out / FOLDER / JUDGED))
 
 
 def _save_scores(subject: Subject, asked: Questions, panel: Panel, steps: Sequence[int]) -> Lost:

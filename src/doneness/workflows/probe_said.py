@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from doneness.core import Message, say
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from doneness.workflows.asking import Questions
 
 _UNEQUAL = 0.3  # between the shares of answers that are cut off, from which on it is said
+_NAMED = 12  # steps; more are an ellipsis
 
 
 def left_out(done: Allocated) -> tuple[Message, ...]:
@@ -31,6 +32,15 @@ def left_out(done: Allocated) -> tuple[Message, ...]:
     if dropped:
         lines.append(say("probing.dropped", steps=", ".join(str(s) for s, _ in dropped)))
     return tuple(lines)
+
+
+def passed_over(steps: Sequence[int], on_disk: Collection[int]) -> tuple[Message, ...]:
+    """Which checkpoints were not asked at all, where the number of checkpoints left some out."""
+    rest = sorted({*on_disk} - {*steps})
+    if not rest:
+        return ()
+    named = ", ".join(map(str, rest[:_NAMED])) + (", …" if len(rest) > _NAMED else "")
+    return (say("probing.passed_over", steps=named, all=len(on_disk)),)
 
 
 def of_store(store: Store) -> tuple[Message, ...]:
@@ -61,6 +71,17 @@ def of_measuring(table: ProbeTable, asked: Questions) -> tuple[Message, ...]:
     if ungraded and asked.judge is None:
         lines.append(say("probing.no_judge", count=ungraded))
     return (*_cut_off(table, asked), *lines, *(asked.judge.told() if asked.judge is not None else ()))
+
+
+def parted(table: ProbeTable) -> tuple[Message, ...]:
+    """Which rows are of other questions at one checkpoint than at the next, such as those that it got wrong."""
+    from doneness.probe.phrases import listed, title
+
+    counts: dict[str, set[int]] = {}
+    for cell in table.cells:
+        counts.setdefault(cell.behaviour, set()).add(cell.n)
+    rows = [title(b.name) for b in table.behaviours if len(counts.get(b.name, ())) > 1]
+    return (say("probing.parted", behaviours=listed(rows)),) if rows else ()
 
 
 def _cut_off(table: ProbeTable, asked: Questions) -> tuple[Message, ...]:

@@ -66,18 +66,24 @@ def subject_of(folder: Path, base: str = "", out: Path | None = None) -> Subject
     """The subject in a run folder.
 
     Args:
-        folder: a run of ours, or any folder with checkpoints in Hugging Face format.
+        folder: a run of ours, or any folder with checkpoints in Hugging Face format; of one checkpoint, its run.
         base: the base model, for anybody else's run; by default what its adapters name.
         out: where to write; by default the run folder.
 
     Raises:
         DonenessError: no checkpoint on disk, or no base model known.
     """
+    folder = run_of(folder)
     recipe = recipe_of(folder)
     found = _own(folder, recipe) if recipe is not None else _foreign(folder, base)
     if recipe is not None and base:
         raise DonenessError(tr("probing.own_base", path=str(folder)))
     return replace(found, out=out or found.out)
+
+
+def run_of(folder: Path) -> Path:
+    """The run that a folder is, or that the checkpoint lies in which it is."""
+    return folder if folders(folder) else root_of(folder)
 
 
 def parse_steps(text: str, subject: Subject) -> tuple[int, ...]:
@@ -136,18 +142,17 @@ def _own_hash(recipe: Recipe) -> str:
 
 
 def _foreign(folder: Path, base: str) -> Subject:
-    root = root_of(folder)
-    found = {step_of(place): place for place in folders(root) if any(place.glob("*.safetensors")) and step_of(place)}
+    found = {step_of(place): place for place in folders(folder) if any(place.glob("*.safetensors")) and step_of(place)}
     if not found:
         raise DonenessError(tr("probing.no_folder", path=str(folder)))
     model = base or _named_base(found)
     # The conversation is written as it was in training: other tools save the tokenizer with the checkpoint.
     beside = next((p for _, p in sorted(found.items(), reverse=True) if (p / "tokenizer_config.json").is_file()), None)
     return Subject(
-        folder=root,
-        out=root,
+        folder=folder,
+        out=folder,
         recipe=None,
-        run=_run_of(root),
+        run=_run_of(folder),
         checkpoints=found,
         base=lambda: _load_foreign(model, beside),
         base_path=model,

@@ -19,11 +19,16 @@ if TYPE_CHECKING:
     from doneness.probe.judge import Judge
 
 
+def bears(probe: Probe) -> bool:
+    """Whether a judge grades its answers."""
+    return probe.sort == "task" and probe.metric == "rubric"
+
+
 def judged(judge: Judge) -> Measure:
     """The measure that asks `judge`."""
 
     def score(probe: Probe, answer: Answer) -> float | None:
-        if probe.sort != "task" or probe.metric != "rubric":
+        if not bears(probe):
             return None
         grade = judge.grade(probe.prompt, probe.reference, answer.text)
         return None if grade is None else (grade - 1) / 9

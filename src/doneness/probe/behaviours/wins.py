@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 _SORTS = ("task", "safe", "general")
 
 
+def bears(probe: Probe) -> bool:
+    """Whether a judge holds its answers against the base model's."""
+    return probe.sort in _SORTS and "answer" in probe.asks
+
+
 def judged(judge: Judge) -> Measure:
     """The measure that asks `judge`."""
 
     def against(probe: Probe, answer: Answer, base: Answer) -> float | None:
-        if probe.sort not in _SORTS or "answer" not in probe.asks:
+        if not bears(probe):
             return None
         if answer.text == base.text:
             return 0.5
